@@ -1,0 +1,106 @@
+//! The unit that crosses threads.
+
+use super::{Direction, FlowKey};
+use crate::decode::{Tunnels, Vlans};
+use crate::time::Timestamp;
+
+/// A read buffer with the packets that lie in it. Moves from the capture thread to the workers and, empty, back.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// The bytes as read from the file, or an arena filled by live capture.
+    pub bytes: Vec<u8>,
+    /// Payloads that lie nowhere in `bytes` as one piece: datagrams put together from IP fragments.
+    pub extra: Vec<u8>,
+    /// One lane a worker.
+    pub lanes: Vec<Lane>,
+    /// The end of an epoch, after the packets of this block.
+    pub tick: Option<Tick>,
+}
+
+impl Block {
+    /// The payload of a packet of this block, as far as it was captured.
+    #[inline]
+    pub fn payload(&self, packet: &Packet) -> &[u8] {
+        let (at, len) = (packet.payload_at as usize, packet.payload_len as usize);
+        let whole = if packet.in_extra {
+            &self.extra
+        } else {
+            &self.bytes
+        };
+        whole.get(at..at.saturating_add(len)).unwrap_or_default()
+    }
+
+    /// Empties it for the next use; the memory stays.
+    pub fn clear(&mut self, lanes: usize) {
+        self.bytes.clear();
+        self.extra.clear();
+        self.lanes.resize_with(lanes, Lane::default);
+        for lane in &mut self.lanes {
+            lane.packets.clear();
+        }
+        self.tick = None;
+    }
+}
+
+/// The packets of one worker, in the order of the trace.
+#[derive(Debug, Default)]
+pub struct Lane {
+    /// In the order of the trace.
+    pub packets: Vec<Packet>,
+}
+
+/// A fixed place in the trace at which flows age and records are sorted and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// Epochs before this one.
+    pub epoch: u64,
+    /// Time of the last packet of the epoch.
+    pub now: Timestamp,
+}
+
+/// One TCP segment or UDP datagram: header facts, and where its payload lies in the [`Block`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packet {
+    /// The flow.
+    pub key: FlowKey,
+    /// The way it went.
+    pub direction: Direction,
+    /// Whether the payload lies in [`Block::extra`].
+    pub in_extra: bool,
+    /// TCP flags (RFC 9293 section 3.1), 0 for UDP.
+    pub tcp_flags: u8,
+    /// Keyed hash of `key`.
+    pub hash: u64,
+    /// Number in the trace, from 1.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Sequence number, 0 for UDP.
+    pub sequence: u32,
+    /// Acknowledgment number; meaningless without the ACK flag.
+    pub acknowledgment: u32,
+    /// Where the payload begins.
+    pub payload_at: u32,
+    /// Captured bytes of the payload.
+    pub payload_len: u32,
+    /// Bytes of the payload on the wire; more than `payload_len` where the snap length cut it.
+    pub wire_len: u32,
+    /// Where the innermost Ethernet header begins in [`Block::bytes`]; `u32::MAX` where there is none.
+    pub ethernet_at: u32,
+    /// VLAN tags, outermost first.
+    pub vlans: Vlans,
+    /// Encapsulations taken off, outermost first.
+    pub tunnels: Tunnels,
+}
+
+/// TCP flag bits, RFC 9293 section 3.1.
+pub mod tcp_flags {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronise sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// The acknowledgment field is significant.
+    pub const ACK: u8 = 0x10;
+}

@@ -1,0 +1,20 @@
+//! hellotap, a passive TLS auditor: from packets to verdicts.
+//!
+//! The modules are the packet's path, in its order:
+//!
+//! ```text
+//! capture thread                      worker threads, each owns some of the 64 shards        main thread
+//! capture → decode → dispatch ─▶ Block → shard: flow → framing → hello → policy → record ─▶ report
+//! ```
+//!
+//! Everything between `dispatch` and `report` is a pure function of the packets in the order of the trace: time and
+//! bytes come in as arguments, values go out. Threads, channels and signals are in [`run`] alone.
+
+pub mod capture;
+pub mod config;
+pub mod decode;
+pub mod dispatch;
+pub mod framing;
+pub mod hello;
+pub mod record;
+pub mod time;

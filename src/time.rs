@@ -1,0 +1,82 @@
+//! Packet time. Nothing here reads a clock: every instant comes from a packet.
+
+use std::fmt;
+
+/// An instant in nanoseconds since 1970-01-01T00:00:00Z, as the capture stamped it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Nanoseconds from `earlier` to `self`; 0 where time went backwards.
+    pub const fn since_ns(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whole seconds since the epoch.
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
+    /// Appends RFC 3339 in UTC with nanoseconds, `2018-10-31T23:59:59.000000001Z`.
+    pub fn write_rfc3339(self, out: &mut Vec<u8>) {
+        // Civil date from days, after the well-known era arithmetic of the proleptic Gregorian calendar.
+        let (days, second) = (self.seconds() / 86_400, self.seconds() % 86_400);
+        let z = days + 719_468;
+        let (era, doe) = (z / 146_097, z % 146_097);
+        let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+        let mp = (5 * doy + 2) / 153;
+        let day = doy - (153 * mp + 2) / 5 + 1;
+        let month = if mp < 10 { mp + 3 } else { mp - 9 };
+        let year = yoe + era * 400 + u64::from(month <= 2);
+        digits(out, year, 4);
+        out.push(b'-');
+        digits(out, month, 2);
+        out.push(b'-');
+        digits(out, day, 2);
+        out.push(b'T');
+        digits(out, second / 3600, 2);
+        out.push(b':');
+        digits(out, second / 60 % 60, 2);
+        out.push(b':');
+        digits(out, second % 60, 2);
+        out.push(b'.');
+        digits(out, self.0 % 1_000_000_000, 9);
+        out.push(b'Z');
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::with_capacity(30);
+        self.write_rfc3339(&mut out);
+        f.write_str(&String::from_utf8_lossy(&out))
+    }
+}
+
+/// `value` in `width` decimal digits, zeros in front.
+fn digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
+    let mut text = [b'0'; 20];
+    for slot in text.iter_mut().take(width).rev() {
+        *slot = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    out.extend(text.iter().take(width));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_rfc3339_with_nanoseconds() {
+        for (ns, want) in [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (951_782_400_000_000_001, "2000-02-29T00:00:00.000000001Z"),
+            (1_540_943_999_999_999_999, "2018-10-30T23:59:59.999999999Z"),
+            (1_798_761_600_000_000_000, "2027-01-01T00:00:00.000000000Z"),
+        ] {
+            assert_eq!(Timestamp(ns).to_string(), want);
+        }
+    }
+}
