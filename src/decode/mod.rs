@@ -5,6 +5,18 @@
 //! nothing, except where a datagram has to be put together from IP fragments. Frames cut by the snap length are
 //! normal: what is there is used. Never panics, never logs.
 
+mod cursor;
+mod decoder;
+mod ether;
+mod fragment;
+mod link;
+mod net;
+mod reason;
+mod transport;
+
+pub use decoder::Decoder;
+pub use reason::{DecodeCounts, Undecoded};
+
 use crate::dispatch::Transport;
 
 /// A LINKTYPE_ number as pcap and pcapng files carry it (registry at tcpdump.org/linktypes.html).
