@@ -2,7 +2,9 @@
 
 use super::cursor::Cursor;
 use super::fragment::{self, Fragments};
-use super::{DecodeCounts, Decoded, LinkType, Undecoded, ether, link, net, transport};
+use super::{
+    DecodeCounts, Decoded, LinkType, Undecoded, ether, link, net, transport, tunnel, wifi,
+};
 use crate::config::Limits;
 use crate::time::Timestamp;
 
@@ -17,6 +19,8 @@ pub struct Decoder {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Layer {
     Ethernet,
+    /// A header inside of a tunnel, as of a capture of this link type.
+    Link(LinkType),
     /// What an EtherType announced.
     EtherType(u16),
     /// IPv4 or IPv6, as its first nibble says.
@@ -27,6 +31,10 @@ pub(super) enum Layer {
     Fragment(fragment::Header),
     /// What an IPv4 header's protocol field or an IPv6 next header field announced; `true` for IPv6.
     Protocol(u8, bool),
+    Mpls,
+    Nsh,
+    /// An 802.11 frame in CAPWAP.
+    CapwapWifi,
     Tcp,
     Udp,
 }
@@ -85,19 +93,54 @@ impl Decoder {
         time: Timestamp,
         extra: &mut Vec<u8>,
     ) -> Result<(), Undecoded> {
+        // The datagram around what is being looked at, in case that turns out to be no tunnel.
+        let mut datagram = None;
         for _ in 0..MAX_HEADERS {
-            layer = match layer {
-                Layer::Ethernet => link::ethernet(&mut cursor, out)?,
-                Layer::EtherType(number) => ether::inside(number, &mut cursor, out)?,
-                Layer::Ip => net::ip(&cursor)?,
-                Layer::Ipv4 => net::ipv4(&mut cursor, out)?,
-                Layer::Ipv6 => net::ipv6(&mut cursor, out)?,
-                Layer::Fragment(header) => {
-                    return self.fragment(header, cursor, out, time, extra);
+            let next = match layer {
+                Layer::Ethernet => link::ethernet(&mut cursor, out),
+                Layer::EtherType(number) => ether::inside_tunnel(number, &mut cursor, out),
+                Layer::Ip => net::ip(&cursor),
+                Layer::Ipv4 => net::ipv4(&mut cursor, out),
+                Layer::Ipv6 => net::ipv6(&mut cursor, out),
+                Layer::Tcp => match transport::tcp(&cursor, out) {
+                    Ok(()) => return Ok(()),
+                    Err(reason) => Err(reason),
+                },
+                Layer::Udp => match transport::udp(&mut cursor, out) {
+                    Ok(()) if tunnel::is_port(out) => {
+                        let before = *out;
+                        match tunnel::inside_udp(&mut cursor, out) {
+                            Ok(Some(inside)) => {
+                                datagram = Some(before);
+                                Ok(inside)
+                            }
+                            Ok(None) => {
+                                *out = before;
+                                return Ok(());
+                            }
+                            Err(reason) => Err(reason),
+                        }
+                    }
+                    Ok(()) => return Ok(()),
+                    Err(reason) => Err(reason),
+                },
+                Layer::Fragment(header) => match self.fragment(header, cursor, out, time, extra) {
+                    Ok(()) => return Ok(()),
+                    Err(reason) => Err(reason),
+                },
+                Layer::Protocol(number, v6) => net::inside(number, v6, &mut cursor, out),
+                Layer::Link(link) => link::first(link, &mut cursor, out),
+                Layer::Mpls => tunnel::mpls::mpls(&mut cursor, out),
+                Layer::Nsh => tunnel::nsh::nsh(&mut cursor, out),
+                Layer::CapwapWifi => wifi::in_capwap(&mut cursor),
+            };
+            layer = match (next, datagram) {
+                (Ok(layer), _) => layer,
+                (Err(reason), Some(datagram)) if !reason.is_plausible() => {
+                    *out = datagram;
+                    return Ok(());
                 }
-                Layer::Protocol(number, v6) => net::inside(number, v6, &mut cursor, out)?,
-                Layer::Tcp => return transport::tcp(&cursor, out),
-                Layer::Udp => return transport::udp(&mut cursor, out),
+                (Err(reason), _) => return Err(reason),
             };
         }
         Err(Undecoded::TunnelDepth)

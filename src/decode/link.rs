@@ -2,7 +2,8 @@
 
 use super::cursor::Cursor;
 use super::decoder::Layer;
-use super::{Decoded, LinkType, Undecoded, ether};
+use super::tunnel::ppp;
+use super::{Decoded, LinkType, Undecoded, captured, ether, wifi};
 
 /// Steps over the link-layer header to what is inside.
 #[inline]
@@ -53,7 +54,27 @@ fn other(link: LinkType, cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<L
                 out,
             )
         }
-        _ => Err(Undecoded::LinkType(link)),
+        // PPP, with its HDLC framing or without, and with a byte of direction before it.
+        9 | 50 => ppp::framed(cursor, out),
+        166 => {
+            cursor.skip(2, "PPP")?;
+            ppp::protocol(cursor)
+        }
+        204 => {
+            cursor.skip(1, "PPP")?;
+            ppp::framed(cursor, out)
+        }
+        51 => ppp::pppoe(cursor, out),
+        104 => ppp::cisco_hdlc(cursor, out),
+        205 => {
+            cursor.skip(1, "HDLC")?;
+            ppp::cisco_hdlc(cursor, out)
+        }
+        105 => wifi::data(cursor),
+        119 => wifi::prism(cursor),
+        127 => wifi::radiotap(cursor),
+        163 => wifi::avs(cursor),
+        _ => captured::first(link, cursor, out),
     }
 }
 
@@ -85,7 +106,7 @@ fn family(cursor: &mut Cursor<'_>) -> Result<Layer, Undecoded> {
 }
 
 /// AF_INET is 2 everywhere; AF_INET6 is 10 on Linux, 23 on Windows, 24, 28 and 30 on the BSDs and macOS.
-fn address_family(number: u32) -> Option<Layer> {
+pub(super) fn address_family(number: u32) -> Option<Layer> {
     match number {
         2 => Some(Layer::Ipv4),
         10 | 23 | 24 | 28 | 30 => Some(Layer::Ipv6),

@@ -5,6 +5,7 @@
 //! nothing, except where a datagram has to be put together from IP fragments. Frames cut by the snap length are
 //! normal: what is there is used. Never panics, never logs.
 
+mod captured;
 mod cursor;
 mod decoder;
 mod ether;
@@ -13,6 +14,8 @@ mod link;
 mod net;
 mod reason;
 mod transport;
+mod tunnel;
+mod wifi;
 
 pub use decoder::Decoder;
 pub use reason::{DecodeCounts, Undecoded};
@@ -72,10 +75,15 @@ pub enum Tunnel {
     Tzsp,
     Ppp,
     Pseudowire,
+    EtherIp,
+    Pbb,
+    Nsh,
+    Capwap,
+    Ayiya,
 }
 
 impl Tunnel {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 20] = [
         Self::Mpls,
         Self::Pppoe,
         Self::Gre,
@@ -91,6 +99,11 @@ impl Tunnel {
         Self::Tzsp,
         Self::Ppp,
         Self::Pseudowire,
+        Self::EtherIp,
+        Self::Pbb,
+        Self::Nsh,
+        Self::Capwap,
+        Self::Ayiya,
     ];
 
     /// The word in the record's `tunnel` list.
@@ -111,6 +124,11 @@ impl Tunnel {
             Self::Tzsp => "tzsp",
             Self::Ppp => "ppp",
             Self::Pseudowire => "pseudowire",
+            Self::EtherIp => "etherip",
+            Self::Pbb => "pbb",
+            Self::Nsh => "nsh",
+            Self::Capwap => "capwap",
+            Self::Ayiya => "ayiya",
         }
     }
 }

@@ -4,7 +4,8 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::cursor::Cursor;
 use super::decoder::Layer;
-use super::{Decoded, Undecoded, fragment};
+use super::tunnel::{self, gre, l2tp};
+use super::{Decoded, Tunnel, Undecoded, fragment};
 use crate::dispatch::mapped;
 
 /// IPv4 or IPv6, where nothing but the header itself tells.
@@ -134,6 +135,34 @@ pub(super) fn inside(
                 protocol: next,
                 v6: true,
             }))
+        }
+        // RFC 2003, and the number that amateur radio used before; IPv4 in IPv6 is RFC 2473.
+        4 | 94 => {
+            tunnel::enter(Tunnel::Ipip, out)?;
+            Ok(Layer::Ipv4)
+        }
+        // RFC 4213; IPv6 in IPv6 is RFC 2473.
+        41 => {
+            let tunnel = if v6 { Tunnel::Ipip } else { Tunnel::SixInFour };
+            tunnel::enter(tunnel, out)?;
+            Ok(Layer::Ipv6)
+        }
+        47 => gre::gre(cursor, out),
+        // RFC 3378 section 3: version 3 in four bits, reserved 12.
+        97 => {
+            let [0x30, 0] = *cursor.take::<2>("EtherIP")? else {
+                return Err(Undecoded::Malformed("EtherIP", "version"));
+            };
+            tunnel::enter(Tunnel::EtherIp, out)?;
+            Ok(Layer::Ethernet)
+        }
+        115 => l2tp::ip(cursor, out),
+        // RFC 4023 section 3.
+        137 => Ok(Layer::Mpls),
+        // RFC 8986 section 10.1: Ethernet behind segment routing.
+        143 if v6 => {
+            tunnel::enter(Tunnel::EtherIp, out)?;
+            Ok(Layer::Ethernet)
         }
         _ => Err(Undecoded::IpProtocol(number)),
     }

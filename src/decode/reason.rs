@@ -55,6 +55,17 @@ impl Undecoded {
             }
         }
     }
+
+    /// Whether the bytes were what the header before promised. If not, a tunnel that was guessed from a port number
+    /// is none.
+    pub(super) fn is_plausible(self) -> bool {
+        match self {
+            Self::EtherType(number) => ether_type_name(number).is_some(),
+            Self::PppProtocol(number) => ppp_name(number).is_some(),
+            Self::LinkType(_) | Self::Llc(_) | Self::Malformed(..) => false,
+            _ => true,
+        }
+    }
 }
 
 impl fmt::Display for Undecoded {
