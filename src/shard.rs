@@ -250,6 +250,9 @@ impl Shard {
     /// Concludes an active flow and frees its buffers.
     fn conclude(&mut self, slot: Slot, end: End) {
         let Some(flow) = self.table.get_mut(slot) else { return };
+        if !matches!(flow.state, State::Active(_)) {
+            return;
+        }
         let State::Active(mut active) = std::mem::replace(&mut flow.state, State::Dull) else { return };
         let held: usize = active.streams.iter().map(TcpStream::held_bytes).sum();
         self.held_bytes = self.held_bytes.saturating_sub(held);
@@ -414,4 +417,11 @@ fn link_of(links: &mut Interner<Link>, packet: &Packet, block: &Block) -> Arc<Li
         },
         || link,
     )
+}
+
+impl std::ops::AddAssign for ShardCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.evicted_flows += other.evicted_flows;
+        self.evicted_buffers += other.evicted_buffers;
+    }
 }

@@ -138,7 +138,7 @@ impl TcpStream {
     pub fn segment(&mut self, packet: &Packet, payload: &[u8], context: &mut Context<'_>) {
         let sequence = packet.sequence.wrapping_add(u32::from(packet.tcp_flags & crate::dispatch::tcp_flags::SYN != 0));
         if self.base.is_none() {
-            let begins = matches!(scan::find_hello(payload, Some(0)), Found::At(0));
+            let begins = matches!(scan::find_hello(payload, Some(0), false), Found::At(0));
             self.early.push(Early { sequence, bytes: payload.into(), wire_len: packet.wire_len });
             let bytes: usize = self.early.iter().map(|e| e.bytes.len()).sum();
             if begins || self.early.len() >= MAX_EARLY_SEGMENTS || bytes > MAX_EARLY_BYTES {
@@ -226,7 +226,7 @@ impl TcpStream {
             match &mut self.reader {
                 Reader::Scan => {
                     let boundary = boundary.checked_sub(self.consumed).and_then(|at| usize::try_from(at).ok());
-                    match scan::find_hello(bytes, boundary) {
+                    match scan::find_hello(bytes, boundary, context.session.offer.is_some()) {
                         Found::At(at) => {
                             self.consumed += at as u64;
                             self.segments = 1;

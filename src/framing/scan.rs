@@ -20,8 +20,9 @@ pub enum Found {
 
 /// Searches `bytes`, which is what one direction said and nobody claimed. `boundary`: the index at which the newest
 /// segment begins, if it lies in `bytes`; whoever starts TLS does it with a write of its own, so a likeness suffices
-/// there. Elsewhere only a hello that parses to its last byte counts.
-pub fn find_hello(bytes: &[u8], boundary: Option<usize>) -> Found {
+/// there. Elsewhere only a hello that parses to its last byte counts, and a ServerHello only where it is `answering` a
+/// ClientHello: other protocols carry foreign TLS in their frames, one side of it perhaps masked.
+pub fn find_hello(bytes: &[u8], boundary: Option<usize>, answering: bool) -> Found {
     let mut maybe = None;
     if let Some(rest) = boundary.and_then(|at| bytes.get(at..)) {
         match begins_records(rest) {
@@ -34,7 +35,7 @@ pub fn find_hello(bytes: &[u8], boundary: Option<usize>) -> Found {
         if maybe.is_some_and(|m| m <= at) {
             break;
         }
-        match bytes.get(at..).map(is_whole_hello) {
+        match bytes.get(at..).map(|rest| is_whole_hello(rest, answering)) {
             Some(Some(true)) => return Found::At(at),
             Some(None) => {
                 maybe = Some(at);
@@ -67,11 +68,11 @@ fn begins_records(bytes: &[u8]) -> Option<bool> {
 }
 
 /// Whether a hello, whole in its record and sound to the last byte, begins here. `None`: too few bytes to say.
-fn is_whole_hello(bytes: &[u8]) -> Option<bool> {
+fn is_whole_hello(bytes: &[u8], answering: bool) -> Option<bool> {
     let prefix = bytes.get(..bytes.len().min(11)).unwrap_or_default();
     let fits = |at: usize, test: fn(u8) -> bool| prefix.get(at).is_none_or(|b| test(*b));
     let shape = fits(1, |b| b == 3) && fits(2, |b| b <= 4) && fits(5, |b| b == 1 || b == 2) && fits(6, |b| b == 0) && fits(9, |b| b == 3);
-    if !shape {
+    if !shape || prefix.get(5) == Some(&2) && !answering {
         return Some(false);
     }
     let [_, _, _, high, low, kind, a, b, c, ..] = *bytes else { return None };
@@ -188,7 +189,7 @@ mod tests {
             ("text", b"GET / HTTP/1.1\r\n", Some(0), Found::Nowhere),
             ("binary", &hex!("16 0301 0001 09"), Some(0), Found::Nowhere),
         ] {
-            assert_eq!(find_hello(bytes, boundary), want, "{name}");
+            assert_eq!(find_hello(bytes, boundary, false), want, "{name}");
         }
     }
 
