@@ -1,0 +1,64 @@
+"""One capture in the making: its network, its recorder, its certificates and its truth."""
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from .network import Network
+from .pki import Authority
+from .recorder import Recorder
+from .truth import Truth
+
+SCENARIOS = {}  # capture's file name: (what it shows, function)
+
+
+def scenario(file, shows):
+    """Registers a function that makes the capture `file`."""
+    def register(function):
+        SCENARIOS[file] = (shows, function)
+        return function
+    return register
+
+
+class Lab:
+    def __init__(self, tools, file, shows):
+        self.tools, self.file = tools, file
+        self.truth = Truth(file, shows)
+        self.folder = Path(tempfile.mkdtemp(prefix="hellotap-captures-", dir="/var/tmp"))
+        self.folder.chmod(0o755)
+        self._stack = contextlib.ExitStack()
+        self._authority = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def network(self, **options):
+        return self._stack.enter_context(Network(**options))
+
+    def start(self, background):
+        """Starts a server that runs until the capture is done."""
+        return self._stack.enter_context(background)
+
+    @property
+    def ca(self):
+        if not self._authority:
+            self._authority = Authority(self.folder / "pki")
+        return self._authority
+
+    @property
+    def capture(self):
+        return self.tools.captures / self.file
+
+    def record(self, **options):
+        """Records while the `with` block runs, into the capture's own file unless `path` says otherwise."""
+        return Recorder(options.pop("path", self.capture), **{"filter": "tcp", **options})
+
+    def pair(self, client="10.20.0.10/24", server="10.20.0.1/24", **options):
+        """The simplest network: one client, one server."""
+        network = self.network(**options)
+        return network.host("client", client), network.host("server", server)
