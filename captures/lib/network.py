@@ -66,7 +66,7 @@ class Network:
 
     def __exit__(self, *_):
         for namespace in reversed(self._namespaces):
-            sh("ip", "netns", "del", namespace, check=False)
+            self._remove(namespace)
         self._namespaces.clear()
 
     def first_client_port(self):
@@ -137,4 +137,11 @@ class Network:
         """Removes what a run that was killed has left; the prefix is ours alone."""
         for line in sh("ip", "netns", "list").splitlines():
             if line.startswith(f"{PREFIX}-"):
-                sh("ip", "netns", "del", line.split()[0], check=False)
+                self._remove(line.split()[0])
+
+    @staticmethod
+    def _remove(namespace):
+        # What a server left running there was started by us, in a namespace of ours.
+        for pid in sh("ip", "netns", "pids", namespace, check=False).split():
+            sh("kill", pid, check=False)
+        sh("ip", "netns", "del", namespace, check=False)

@@ -10,6 +10,7 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "tshark": "tshark", "openssl": "openssl", "gnutls-cli": "gnutls-bin", "curl": "curl", "swaks": "swaks", "nginx": "nginx-light",
     "postfix": "postfix", "dovecot": "dovecot-core", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
     "/usr/lib/dovecot/pop3-login": "dovecot-pop3d", "javac": "openjdk-17-jdk-headless", "chromium": "chromium", "zstd": "zstd", "sysctl": "procps",
+    "/usr/lib/x86_64-linux-gnu/perl5/5.36/Net/SSLeay.pm": "libnet-ssleay-perl",
 }
 PIP = ["tlslite-ng==0.8.2"]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "hellotap-captures"
@@ -30,7 +31,7 @@ class Tools:
         self._rust()
 
     def _debian(self):
-        missing = sorted({package for program, package in PACKAGES.items() if not shutil.which(program)})
+        missing = sorted({package for program, package in PACKAGES.items() if not (Path(program).exists() or shutil.which(program))})
         if missing:
             quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)

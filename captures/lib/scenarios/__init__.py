@@ -1,3 +1,3 @@
 """The captures, by theme. Importing this package fills the table of scenarios."""
 
-from . import versions  # noqa: F401
+from . import mail, office, versions  # noqa: F401
