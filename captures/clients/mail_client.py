@@ -87,7 +87,10 @@ class Session:
 
     def close(self):
         try:
-            self.stream.close()
+            if isinstance(self.stream, ssl.SSLSocket):
+                self.plain = self.stream.unwrap()
+            else:
+                self.stream.close()
         finally:
             self.plain.close()
 

@@ -37,6 +37,13 @@ class Lab:
         self._stack.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def write_truth(self):
+        path = self.truth.write(self.tools.captures)
+        # Endpoints name their files in warnings; the reader has no use for this machine's paths.
+        for place in (self.tools.captures.parent, self.folder, self.tools.cache):
+            if str(place) in path.read_text():
+                raise RuntimeError(f"{path.name} holds the path {place}")
+
     def network(self, **options):
         return self._stack.enter_context(Network(**options))
 

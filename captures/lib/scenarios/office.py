@@ -132,12 +132,12 @@ def browsers(o, portal):
     profile = o.lab.folder / "browser"
     for client in ("pc-desk1", "pc-desk2"):
         page = chromium.visit(o.at[client], "https://portal.provider.example/", o.at["portal"].ip, profile / client)
-        log = portal.next_said()
         time.sleep(0.3)
-        # A browser may open a connection that it then does not use; the log has those that it used.
-        said = Said(line="page loaded: " + " ".join(page.split())[-120:], port=log.port)
-        o.tell(client, "portal", 443, both(log, said).expect(sni="portal.provider.example", client_max_version="TLS 1.3",
-                                                             client_alpn=["h2", "http/1.1"], service="https", upgrade=None), said, log)
+        by_port = {said.port: said for said in reversed(portal.all_said()) if o.at[client].ip in said.line}
+        for log in by_port.values():
+            said = Said(line=page, port=log.port)
+            o.tell(client, "portal", 443, both(log, said).expect(sni="portal.provider.example", client_max_version="TLS 1.3",
+                                                                 client_alpn=["h2", "http/1.1"], service="https", upgrade=None), said, log)
 
 
 def outward(o, own, partner_old, partner_plain, partner_mutual):
