@@ -29,6 +29,16 @@ def connect(client, address, port, *options, only=None, priority=None, sni=None,
     return read(text, local)
 
 
+def connect_twice(client, address, port, only, sni):
+    """A session and its resumption, by one run of gnutls-cli; which of two client ports comes first is the kernel's choice."""
+    base = client.next_port()
+    client.use_ports(base, base + 1)
+    text = run(client.enter("gnutls-cli", address, "-p", port, "--priority", PRIORITY[only], "--insecure", "--sni-hostname", sni,
+                            "--verify-hostname", sni, "--resume"), stdin=[(1.5, HTTP), (0.8, "")], seconds=20)
+    first, _, second = text.partition("trying to resume previous session")
+    return read(first), read(second)
+
+
 def read(text, port=None):
     said = Said(text=text, port=port)
     said.line = pick(text, "- Description:", "*** Fatal", "Received alert", "Error in the certificate", "- Options:", "This is a resumed session")

@@ -46,11 +46,15 @@ def site(cert, key, listen="443", protocols="TLSv1 TLSv1.1 TLSv1.2 TLSv1.3", cip
     return dict(cert=cert, key=key, listen=listen, protocols=protocols, ciphers=ciphers, tickets=tickets,
                 http2=" http2" if http2 else "", extra=extra, location=location)
 
+PLAIN = """
+  server {{ listen {listen}; location / {{ {location} }} }}
+"""
+
 
 class Nginx(Background):
-    def __init__(self, host, folder, *sites):
+    def __init__(self, host, folder, *sites, template=SERVER):
         folder.mkdir(parents=True, exist_ok=True)
-        servers = "".join(SERVER.format(number=i, **s) for i, s in enumerate(sites))
+        servers = "".join(template.format(number=i, **s) for i, s in enumerate(sites))
         config = folder / "nginx.conf"
         config.write_text(CONFIG.format(folder=folder, servers=servers))
         super().__init__(host.enter("nginx", "-e", "stderr", "-p", folder, "-c", config), ready="start worker process")

@@ -11,6 +11,8 @@ def both(client_said, server_said):
     for field in ("version", "cipher", "group", "alpn"):
         if getattr(merged, field) is None:
             setattr(merged, field, getattr(server_said, field))
+    if merged.resumed and merged.expect().get("negotiated_version") != "TLS 1.3":
+        merged.group = None  # The server tells the group of the session's first handshake; this one had none.
     return merged
 
 
