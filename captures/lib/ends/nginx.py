@@ -69,7 +69,7 @@ class Nginx(Background):
     def next_error(self, seconds=10, what="SSL_do_handshake() failed"):
         line = self.wait_for(what, seconds, after=self._read_lines)
         self._read_lines = self.lines.index(line, self._read_lines) + 1
-        return re.sub(r"^\S+ \S+ \[\w+\] \S+ \*\d+ ", "", line)
+        return re.sub(r"^\S+ \S+ \[\w+\] \S+ \*\d+ ", "", line).partition(", request:")[0]
 
     def all_said(self):
         return [read(line) for line in self.lines if line.startswith('{"remote"')]

@@ -13,9 +13,10 @@ def name(tools):
 
 
 def connect(tools, client, target, sni, ca, *options):
-    client.next_port()
-    text = run(client.enter(tools.rustls, "client", target, sni, ca, *options))
-    return read(text.strip().splitlines()[-1])
+    port = client.next_port()
+    said = read(run(client.enter(tools.rustls, "client", target, sni, ca, *options)).strip().splitlines()[-1])
+    said.port = port
+    return said
 
 
 def server(tools, host, address, port, cert, key, count, *options):

@@ -8,7 +8,7 @@ from ..said import Said
 def both(client_said, server_said):
     """The client's view, with what only the server's log tells."""
     merged = Said(**vars(client_said))
-    for field in ("version", "cipher", "group", "alpn"):
+    for field in ("version", "cipher", "group", "alpn", "resumed"):
         if getattr(merged, field) is None:
             setattr(merged, field, getattr(server_said, field))
     if merged.resumed and merged.expect().get("negotiated_version") != "TLS 1.3":
