@@ -8,6 +8,9 @@ import socket
 import sys
 
 from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
+from tlslite.messages import ClientHello
+
+HELLO_EXTENSIONS = []  # of the last ClientHello that was parsed; the library tells it to nobody
 
 
 def settings(low, high):
@@ -24,11 +27,24 @@ def settings(low, high):
     return chosen
 
 
+def watch_hellos():
+    parse = ClientHello.parse
+
+    def watched(self, parser):
+        hello = parse(self, parser)
+        HELLO_EXTENSIONS[:] = [extension.extType for extension in self.extensions or []]
+        return hello
+
+    ClientHello.parse = watched
+
+
 def report(connection, port, error=None):
     entry = {"client_port": port}
     if connection.session and connection.session.cipherSuite:
         entry |= {"version": connection.getVersionName(), "cipher": connection.getCipherName(), "suite": connection.session.cipherSuite,
                   "resumed": connection.resumed}
+    if HELLO_EXTENSIONS:
+        entry["hello_extensions"] = list(HELLO_EXTENSIONS)
     if error:
         entry["error"] = f"{type(error).__name__}: {error}"
     print(json.dumps(entry), flush=True)
@@ -51,6 +67,7 @@ def client(address, port, low, high, sni=None):
 def server(port, low, high, cert, key):
     chain, private = X509CertChain(), parsePEMKey(open(key).read(), private=True)
     chain.parsePemList(open(cert).read())
+    watch_hellos()
     listener = socket.create_server(("0.0.0.0", int(port)))
     print("listening", flush=True)
     while True:
@@ -58,7 +75,7 @@ def server(port, low, high, cert, key):
         plain.settimeout(10)
         connection = TLSConnection(plain)
         try:
-            connection.handshakeServer(certChain=chain, privateKey=private, settings=settings(low, high))
+            connection.handshakeServer(certChain=chain, privateKey=private, settings=settings(low, high), alpn=[b"http/1.1"])
             connection.read(min=1, max=4096)
             connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
             report(connection, peer[1])

@@ -2,11 +2,13 @@
 
 import contextlib
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
-from .network import Network
+from .network import PREFIX, Network
 from .pki import Authority
+from .process import Background
 from .recorder import Recorder
 from .truth import Truth
 
@@ -28,7 +30,7 @@ class Lab:
         self.folder = Path(tempfile.mkdtemp(prefix="hellotap-captures-", dir="/var/tmp"))
         self.folder.chmod(0o755)
         self._stack = contextlib.ExitStack()
-        self._authority = None
+        self._authority, self._networks = None, []
 
     def __enter__(self):
         return self
@@ -45,7 +47,8 @@ class Lab:
                 raise RuntimeError(f"{path.name} holds the path {place}")
 
     def network(self, **options):
-        return self._stack.enter_context(Network(**options))
+        self._networks.append(self._stack.enter_context(Network(**options)))
+        return self._networks[-1]
 
     def start(self, background):
         """Starts a server that runs until the capture is done."""
@@ -64,6 +67,14 @@ class Lab:
     def record(self, **options):
         """Records while the `with` block runs, into the capture's own file unless `path` says otherwise."""
         return Recorder(options.pop("path", self.capture), **{"filter": "tcp", **options})
+
+    def bad_network(self, seed):
+        """Puts a lossy wire between the two hosts of a `pair`, in the bridge's place."""
+        network = self._networks[-1]
+        for port in ("p1", "p2"):
+            network.switch("ip", "link", "set", port, "nomaster", "promisc", "on")
+        program = Path(__file__).with_name("bad_network.py")
+        self.start(Background(["ip", "netns", "exec", f"{PREFIX}-switch", sys.executable, program, "p1", "p2", seed], ready="wire ready"))
 
     def pair(self, client="10.20.0.10/24", server="10.20.0.1/24", **options):
         """The simplest network: one client, one server."""

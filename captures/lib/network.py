@@ -56,7 +56,7 @@ class Network:
     def __init__(self, mtu=1500):
         self.mtu = mtu
         self.hosts, self._namespaces, self._port_base = {}, [], itertools.count(40000, 1000)
-        self.gateway = None
+        self.gateway, self._bridges = None, []
 
     def __enter__(self):
         self._clean_leftovers()
@@ -72,12 +72,15 @@ class Network:
     def first_client_port(self):
         return next(self._port_base) % 20000 + 40000
 
-    def host(self, name, *addresses, mac=None, behind=None, vlan=None, mtu=None):
-        """Adds a host. `addresses` carry their prefix length ("10.0.0.2/24")."""
+    def host(self, name, *addresses, mac=None, behind=None, on="lan", vlan=None, mtu=None):
+        """Adds a host, on the bridge `on` or `behind` the router. `addresses` carry their prefix length ("10.0.0.2/24")."""
         number = len(self.hosts) + 1
         host = Host(self, name, addresses, mac or f"02:00:5e:10:00:{number:02x}")
         self._namespace(name)
-        self._cable(host.namespace, "eth0", f"p{number}", "wan" if behind else "lan", host.mac)
+        bridge = "wan" if behind else on
+        if bridge not in self._bridges:
+            self._bridge(bridge)
+        self._cable(host.namespace, "eth0", f"p{number}", bridge, host.mac)
         if mtu or self.mtu != 1500:
             host.sh("ip", "link", "set", "eth0", "mtu", mtu or self.mtu)
         device = "eth0"
@@ -110,6 +113,7 @@ class Network:
         return sh("ip", "netns", "exec", f"{PREFIX}-switch", *words, check=check)
 
     def _bridge(self, name):
+        self._bridges.append(name)
         self.switch("ip", "link", "add", name, "type", "bridge", "forward_delay", 0, "stp_state", 0, "mcast_snooping", 0)
         self.switch("ip", "link", "set", name, "up")
         # The bridge forwards; it is nobody's address.

@@ -1,3 +1,3 @@
 """The captures, by theme. Importing this package fills the table of scenarios."""
 
-from . import failures, handshakes, mail, office, partial, segments, versions  # noqa: F401
+from . import addresses, failures, formats, handshakes, mail, office, partial, segments, versions  # noqa: F401
