@@ -76,6 +76,26 @@ class Lab:
         program = Path(__file__).with_name("bad_network.py")
         self.start(Background(["ip", "netns", "exec", f"{PREFIX}-switch", sys.executable, program, "p1", "p2", seed], ready="wire ready"))
 
+    def trunk(self, sides):
+        """Tears the network into two switches with a tagged trunk between them; `sides`: for "a" and "b", the hosts' names and their VLANs.
+
+        Gives the interface on which the trunk is recorded.
+        """
+        network = self._networks[-1]
+        network.switch("ip", "link", "add", "trunk", "type", "veth", "peer", "name", "far-end")
+        ports = []
+        for side, hosts in sides.items():
+            for name, tag in hosts.items():
+                port = f"p{list(network.hosts).index(name) + 1}"
+                network.switch("ip", "link", "set", port, "nomaster")
+                ports.append((side, port, tag))
+        for device in ("trunk", "far-end", *(port for _, port, _ in ports)):
+            network.switch("ip", "link", "set", device, "promisc", "on", "up")
+        program = Path(__file__).with_name("tagging_switch.py")
+        self.start(Background(["ip", "netns", "exec", f"{PREFIX}-switch", sys.executable, program, "trunk", "far-end",
+                               *(f"{side}:{port}:{tag}" for side, port, tag in ports)], ready="switch ready"))
+        return "trunk"
+
     def pair(self, client="10.20.0.10/24", server="10.20.0.1/24", **options):
         """The simplest network: one client, one server."""
         network = self.network(**options)

@@ -72,7 +72,7 @@ class Network:
     def first_client_port(self):
         return next(self._port_base) % 20000 + 40000
 
-    def host(self, name, *addresses, mac=None, behind=None, on="lan", vlan=None, mtu=None):
+    def host(self, name, *addresses, mac=None, behind=None, on="lan", mtu=None):
         """Adds a host, on the bridge `on` or `behind` the router. `addresses` carry their prefix length ("10.0.0.2/24")."""
         number = len(self.hosts) + 1
         host = Host(self, name, addresses, mac or f"02:00:5e:10:00:{number:02x}")
@@ -83,14 +83,9 @@ class Network:
         self._cable(host.namespace, "eth0", f"p{number}", bridge, host.mac)
         if mtu or self.mtu != 1500:
             host.sh("ip", "link", "set", "eth0", "mtu", mtu or self.mtu)
-        device = "eth0"
-        if vlan:
-            device = f"eth0.{vlan}"
-            host.sh("ip", "link", "add", "link", "eth0", "name", device, "type", "vlan", "id", vlan)
-            host.sh("ip", "link", "set", device, "up")
         for address in addresses:
             nodad = ["nodad"] if ":" in address else []
-            host.sh("ip", "addr", "add", address, "dev", device, *nodad)
+            host.sh("ip", "addr", "add", address, "dev", "eth0", *nodad)
         if behind:
             host.sh("ip", "route", "add", "default", "via", "100.64.0.1", "dev", "eth0", "onlink")
             self.gateway.sh("ip", "route", "add", f"{host.ip}/32", "dev", "eth1")

@@ -21,15 +21,16 @@ def ipv6(lab):
 @scenario("vlan.pcap", "802.1Q tags on a trunk: two VLANs with the same addresses in both, HTTPS in one with TLS 1.0, in the other with TLS 1.3, and mail")
 def vlan(lab):
     network = lab.network()
-    lab.truth.uses(openssl.name(), nginx.name(), mail_client.name(lab.tools), postfix.name())
+    lab.truth.uses(openssl.name(), nginx.name(), mail_client.name(lab.tools), postfix.name(), "this project's own tagging switch")
     cert = lab.ca.issue("www.example")
-    for tag, version in ((20, "TLS 1.0"), (30, "TLS 1.3")):
-        network.host(f"client{tag}", "10.20.0.10/24", vlan=tag)
-        network.host(f"server{tag}", "10.20.0.1/24", vlan=tag)
+    for tag in (20, 30):
+        network.host(f"client{tag}", "10.20.0.10/24")
+        network.host(f"server{tag}", "10.20.0.1/24")
+    trunk = lab.trunk({"a": {"client20": 20, "client30": 30}, "b": {"server20": 20, "server30": 30}})
     hosts = network.hosts
     web = {tag: lab.start(nginx.Nginx(hosts[f"server{tag}"], lab.folder / f"nginx{tag}", nginx.site(*cert))) for tag in (20, 30)}
     mta = lab.start(postfix.Postfix(hosts["server20"], lab.folder / "postfix", "mail.example", *lab.ca.issue("mail.example")))
-    with lab.record(filter="vlan and tcp"):
+    with lab.record(device=trunk, filter="vlan and tcp"):
         for tag, version in ((20, "TLS 1.0"), (30, "TLS 1.3")):
             client, server = hosts[f"client{tag}"], hosts[f"server{tag}"]
             said = openssl.connect(client, f"{server.ip}:443", only=version, sni="www.example")

@@ -53,6 +53,11 @@ class Office:
         return self.lab.start(postfix.Postfix(self.at[where], self.lab.folder / where, name, *cert, **settings))
 
     def tell(self, client, server, port, expect, said, log):
+        # Who is outside is seen with the router's MAC.
+        gateway = self.at[client].network.gateway
+        macs = {f"{end}_mac": (self.at[name] if name in LAN else gateway).mac for end, name in (("client", client), ("server", server))}
+        route = {(True, False): "outbound", (False, True): "inbound", (True, True): "internal"}[client in LAN, server in LAN]
+        expect = {**expect, **macs, "route": route}
         self.lab.truth.add(self.at[client], self.at[server], port, expect, said.line, log.line, said.port)
 
     def mail(self, client, server, port, log_of, **options):
