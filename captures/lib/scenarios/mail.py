@@ -1,0 +1,128 @@
+"""SMTP, IMAP and POP3: upgraded, not offered, unused, refused, in the clear, and with TLS from the first byte."""
+
+from ..ends import dovecot, mail_client, openssl, postfix, tlslite
+from ..lab import scenario
+from ..process import run
+from ..said import pick
+from .versions import both
+
+HOST = "mail.example"
+LOGIN = "desk:secret-of-the-test"
+BANNER = f"{HOST} ESMTP"
+PYTHON_VERSION = {"TLS 1.0": "TLSv1", "TLS 1.1": "TLSv1_1", "TLS 1.2": "TLSv1_2", "TLS 1.3": "TLSv1_3"}
+VERSIONS = tuple(PYTHON_VERSION)
+
+
+def upgraded(service, **more):
+    return {"service": service, "upgrade": "upgraded", "continued_in_clear": False, "cleartext_credentials": False, **more}
+
+
+def in_clear(service, upgrade, **more):
+    return {"service": service, "upgrade": upgrade, "outcome": "cleartext", "carrier": None, "negotiated_version": None,
+            "cipher_suite": None, **more}
+
+
+@scenario("smtp-starttls.pcap", "SMTP with STARTTLS at Postfix: TLS 1.0 to 1.3 by Python, s_client and swaks, and tlslite-ng")
+def smtp_starttls(lab):
+    client, server = lab.pair()
+    lab.truth.uses(mail_client.name(lab.tools), openssl.name(), postfix.name())
+    cert = lab.ca.issue(HOST)
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert))
+    with lab.record():
+        for version in VERSIONS:
+            said = mail_client.session(lab.tools, client, "smtp", server.ip, 25, name="printer-2fl", max=PYTHON_VERSION[version], sni=HOST)
+            log = mta.next_tls()
+            lab.truth.add(client, server, 25, both(said, log).expect(
+                **upgraded("smtp"), client_name="printer-2fl", server_name_banner=BANNER, sni=HOST, client_max_version=version),
+                said.line, log.line, said.port)
+        for version in VERSIONS:
+            said = openssl.connect(client, f"{server.ip}:587", "-starttls", "smtp", "-name", "scanner-lobby", only=version,
+                                   stdin=((0.8, "MAIL FROM:<scanner@office.example>\n"), (0.3, "QUIT\n"), (0.5, "")))
+            log = mta.next_tls()
+            lab.truth.add(client, server, 587, both(said, log).expect(
+                **upgraded("submission"), client_name="scanner-lobby", server_name_banner=BANNER, sni=None, client_max_version=version),
+                said.line, log.line, said.port)
+        port = client.next_port()
+        text = run(client.enter("swaks", "--server", server.ip, "--port", 25, "--ehlo", "monitoring", "--from", "monitor@office.example",
+                                "--to", "desk@office.example", "--tls"))
+        log = mta.next_tls()
+        lab.truth.uses("swaks " + run(["swaks", "--version"]).split()[2])
+        lab.truth.add(client, server, 25, log.expect(**upgraded("smtp"), client_name="monitoring", server_name_banner=BANNER),
+                      pick(text, "TLS started", "TLS peer", "TLS no"), log.line, port)
+        for low, high in (("TLSv1", "TLSv1"), ("TLSv1", "TLSv1_2")):
+            said = mail_client.session(lab.tools, client, "smtp", server.ip, 587, stack="tlslite", name="scan-archive", min=low, max=high)
+            log = mta.next_tls()
+            lab.truth.add(client, server, 587, both(said, log).expect(
+                **upgraded("submission"), client_name="scan-archive", server_name_banner=BANNER, sni=None), said.line, log.line, said.port)
+        lab.truth.uses(tlslite.name(lab.tools))
+
+
+@scenario("imap-pop3-starttls.pcap", "IMAP STARTTLS and POP3 STLS at Dovecot: TLS 1.0 to 1.3, with a login inside")
+def imap_pop3(lab):
+    client, server = lab.pair()
+    lab.truth.uses(mail_client.name(lab.tools), dovecot.name())
+    cert = lab.ca.issue(HOST)
+    mda = lab.start(dovecot.Dovecot(server, lab.folder / "dovecot", *cert, greeting=f"{HOST} ready"))
+    with lab.record():
+        for protocol, port in (("imap", 143), ("pop3", 110)):
+            for version in VERSIONS:
+                said = mail_client.session(lab.tools, client, protocol, server.ip, port, max=PYTHON_VERSION[version], sni=HOST, login=LOGIN)
+                log = mda.next_said()
+                lab.truth.add(client, server, port, both(said, log).expect(**upgraded(protocol), sni=HOST, client_max_version=version),
+                              said.line, log.line, said.port)
+
+
+@scenario("mail-implicit.pcap", "TLS from the first byte on 465, 993 and 995: TLS 1.0, 1.2, 1.3")
+def implicit(lab):
+    client, server = lab.pair()
+    lab.truth.uses(mail_client.name(lab.tools), postfix.name(), dovecot.name())
+    cert = lab.ca.issue(HOST)
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert))
+    mda = lab.start(dovecot.Dovecot(server, lab.folder / "dovecot", *cert))
+    with lab.record():
+        for protocol, port in (("smtp", 465), ("imap", 993), ("pop3", 995)):
+            for version in ("TLS 1.0", "TLS 1.2", "TLS 1.3"):
+                said = mail_client.session(lab.tools, client, protocol, server.ip, port, tls="implicit", max=PYTHON_VERSION[version], sni=HOST,
+                                           login=None if port == 465 else LOGIN)
+                log = mta.next_tls() if port == 465 else mda.next_said()
+                lab.truth.add(client, server, port, both(said, log).expect(sni=HOST, client_max_version=version, upgrade=None, continued_in_clear=None),
+                              said.line, log.line, said.port)
+
+
+@scenario("mail-cleartext.pcap", "Mail without TLS: not offered, offered and unused, not asked for, refused with 454; with and without a password in the clear")
+def cleartext(lab):
+    client, server = lab.pair()
+    lab.truth.uses(mail_client.name(lab.tools), postfix.name(), dovecot.name())
+    cert = lab.ca.issue(HOST)
+    mda = lab.start(dovecot.Dovecot(server, lab.folder / "dovecot", *cert, greeting=f"{HOST} ready"))
+    more = ("10025 inet n - n - - smtpd -o syslog_name=postfix/no-tls -o smtpd_tls_security_level=none\n"
+            # Its key does not fit its certificate: Postfix offers STARTTLS, and answers 454.
+            f"10026 inet n - n - - smtpd -o syslog_name=postfix/broken -o smtpd_tls_cert_file={cert[0]} -o smtpd_tls_key_file={lab.ca.issue('other.example')[1]}")
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, more=more, smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
+                                    smtpd_sasl_path=mda.auth, smtpd_sasl_security_options="noanonymous", smtpd_tls_auth_only="no"))
+
+    def smtp(port, expect, *options, said_by_server="disconnect from", **more):
+        said = mail_client.session(lab.tools, client, "smtp", server.ip, port, *options, name="printer-2fl", **more)
+        log = mta.next_line(said_by_server)
+        service = {"service": {25: "smtp", 587: "submission"}.get(port, "smtp")}
+        lab.truth.add(client, server, port, {**expect, **service, "client_name": "printer-2fl", "server_name_banner": BANNER},
+                      said.line, log, said.port)
+
+    work, idle = {"continued_in_clear": True}, {"continued_in_clear": False}
+    secret, none = {"cleartext_credentials": True}, {"cleartext_credentials": False}
+    with lab.record():
+        smtp(10025, in_clear("smtp", "not-offered", **work, **none), tls="if-offered")
+        smtp(10025, in_clear("smtp", "not-offered", **work, **secret), tls="if-offered", login=LOGIN)
+        smtp(25, in_clear("smtp", "offered-unused", **work, **none), tls="none")
+        smtp(587, in_clear("smtp", "offered-unused", **work, **secret), tls="none", login=LOGIN)
+        smtp(25, in_clear("smtp", "offered-unused", **idle, **none), "--only-greet", tls="none")
+        smtp(25, in_clear("smtp", "not-requested", **work, **none), "--helo", tls="none")
+        smtp(10026, in_clear("smtp", "refused", **idle, **none), tls="starttls")
+        smtp(10026, in_clear("smtp", "refused", **work, **none), tls="if-offered")
+        for protocol, port in (("imap", 143), ("pop3", 110)):
+            said = mail_client.session(lab.tools, client, protocol, server.ip, port, tls="none", login=LOGIN)
+            log = mda.next_said()
+            lab.truth.add(client, server, port, in_clear(protocol, "offered-unused", **work, **secret), said.line, log.line, said.port)
+            said = mail_client.session(lab.tools, client, protocol, server.ip, port, "--only-greet", tls="none")
+            log = mda.next_said(what="Aborted login" if protocol == "imap" else "Disconnected")
+            lab.truth.add(client, server, port, in_clear(protocol, "offered-unused", **idle, **none), said.line, log.line, said.port)
