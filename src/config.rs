@@ -1,4 +1,279 @@
-//! Every cap in one place, its unit in its name.
+//! From what was typed to what is done: flags checked and resolved, and every cap in one place, its unit in its name.
+
+use std::fs;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::cli::{AuditArgs, ColorWhen, Format, SharedArgs};
+use crate::output::{FlowFormat, ReportFormat, Target};
+use crate::policy::{self, Cidr, Networks, Policy};
+use crate::time::Timestamp;
+
+/// What to audit and how.
+#[derive(Clone, Debug)]
+pub struct AuditOptions {
+    /// The captures, in the order in which they were named.
+    pub inputs: Vec<InputPath>,
+    /// Capture filter in tcpdump's syntax, not yet compiled.
+    pub filter: Option<String>,
+    /// Worker threads, at least one.
+    pub workers: usize,
+    /// The rules.
+    pub policy: Policy,
+    /// The day to judge as on; `None`: that of the last packet.
+    pub at: Option<Timestamp>,
+    /// The addresses that are ours.
+    pub ours: Networks,
+    /// Collect figures of the run.
+    pub stats: bool,
+    /// Every cap.
+    pub limits: Limits,
+}
+
+/// Where the results go.
+#[derive(Clone, Debug)]
+pub struct OutputOptions {
+    /// The report that is always given.
+    pub format: ReportFormat,
+    /// It goes to standard error, because standard output holds flow records.
+    pub report_to_stderr: bool,
+    /// Reports to files.
+    pub reports: Vec<(Target, ReportFormat)>,
+    /// Flow records.
+    pub flows: Vec<(Target, FlowFormat)>,
+    /// Colours.
+    pub color: ColorWhen,
+}
+
+/// Where packets come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputPath {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+/// A flag that makes no sense; one line that says which and what would.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{flag}: {why}")]
+pub struct UsageError {
+    flag: &'static str,
+    why: String,
+}
+
+impl UsageError {
+    fn new(flag: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            flag,
+            why: why.into(),
+        }
+    }
+}
+
+impl AuditOptions {
+    /// What the arguments mean.
+    ///
+    /// # Errors
+    /// Where they mean nothing, or two of them contradict each other.
+    pub fn resolve(args: AuditArgs) -> Result<(Self, OutputOptions), UsageError> {
+        let mut inputs = Vec::new();
+        for file in args.files {
+            let input = if file.as_os_str() == "-" {
+                InputPath::Stdin
+            } else {
+                InputPath::File(file)
+            };
+            if input == InputPath::Stdin && inputs.contains(&input) {
+                return Err(UsageError::new("FILE", "`-` can be read only once"));
+            }
+            inputs.push(input);
+        }
+        let outputs = OutputOptions::resolve(&args.shared)?;
+        outputs.refuse_to_overwrite(&inputs)?;
+        let shared = args.shared;
+        let options = Self {
+            inputs,
+            filter: shared.filter,
+            workers: shared.workers.map_or_else(processors, usize::from),
+            policy: policy(&shared.policy)?,
+            at: shared.at.as_deref().map(day).transpose()?,
+            ours: ours(&shared.ours)?,
+            stats: shared.stats,
+            limits: Limits::default(),
+        };
+        Ok((options, outputs))
+    }
+
+    /// Bytes of all inputs as they lie on disk; `None` where one of them is not a file with a length.
+    pub fn input_bytes(&self) -> Option<u64> {
+        self.inputs
+            .iter()
+            .try_fold(0_u64, |sum, input| match input {
+                InputPath::Stdin => None,
+                InputPath::File(path) => {
+                    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+                    sum.checked_add(metadata.len())
+                }
+            })
+    }
+}
+
+impl OutputOptions {
+    fn resolve(args: &SharedArgs) -> Result<Self, UsageError> {
+        let mut flows = Vec::new();
+        for path in &args.flows {
+            if path.as_os_str() == "-" {
+                flows.push((Target::Stdout, FlowFormat::Ndjson));
+            } else {
+                flows.push((Target::File(path.clone()), flow_format(path)?));
+            }
+        }
+        let mut reports = Vec::new();
+        for path in &args.report {
+            reports.push((Target::File(path.clone()), report_format(path)?));
+        }
+        let options = Self {
+            format: match args.format {
+                Format::Text => ReportFormat::Text,
+                Format::Json => ReportFormat::Json,
+            },
+            report_to_stderr: flows.iter().any(|(target, _)| *target == Target::Stdout),
+            reports,
+            flows,
+            color: args.color,
+        };
+        let targets: Vec<_> = options.targets().collect();
+        for (i, target) in targets.iter().enumerate() {
+            if targets.iter().take(i).any(|before| before == target) && !is_special(target) {
+                return Err(UsageError::new(
+                    "--flows, --report",
+                    format!("{target} is named twice"),
+                ));
+            }
+        }
+        Ok(options)
+    }
+
+    fn targets(&self) -> impl Iterator<Item = &Target> {
+        let flows = self.flows.iter().map(|(target, _)| target);
+        flows.chain(self.reports.iter().map(|(target, _)| target))
+    }
+
+    /// A slip of the shell's history must not empty a capture.
+    fn refuse_to_overwrite(&self, inputs: &[InputPath]) -> Result<(), UsageError> {
+        for target in self.targets() {
+            let Target::File(path) = target else { continue };
+            let Ok(path) = path.canonicalize() else {
+                continue;
+            };
+            for input in inputs {
+                if let InputPath::File(input) = input
+                    && input.canonicalize().is_ok_and(|input| input == path)
+                {
+                    return Err(UsageError::new(
+                        "--flows, --report",
+                        format!("{target} is an input; it would be overwritten"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension().and_then(|e| e.to_str())
+}
+
+fn flow_format(path: &Path) -> Result<FlowFormat, UsageError> {
+    match extension(path) {
+        Some("ndjson" | "jsonl") => Ok(FlowFormat::Ndjson),
+        Some("csv") => Ok(FlowFormat::Csv),
+        Some("parquet") => Err(UsageError::new(
+            "--flows",
+            "this version does not write Parquet yet; use .ndjson or .csv",
+        )),
+        // /dev/stdout, a named pipe, a shell's >(…): they have no extension to go by.
+        _ if is_special(&Target::File(path.into())) => Ok(FlowFormat::Ndjson),
+        _ => Err(UsageError::new(
+            "--flows",
+            format!(
+                "the form follows from the name: .ndjson, .jsonl or .csv, not {}",
+                path.display()
+            ),
+        )),
+    }
+}
+
+fn report_format(path: &Path) -> Result<ReportFormat, UsageError> {
+    match extension(path) {
+        Some("json") => Ok(ReportFormat::Json),
+        Some("csv") => Ok(ReportFormat::Csv),
+        Some("html") => Err(UsageError::new(
+            "--report",
+            "this version does not write HTML yet; use .json or .csv",
+        )),
+        _ if is_special(&Target::File(path.into())) => Ok(ReportFormat::Json),
+        _ => Err(UsageError::new(
+            "--report",
+            format!(
+                "the form follows from the name: .json or .csv, not {}",
+                path.display()
+            ),
+        )),
+    }
+}
+
+/// A device or a pipe.
+fn is_special(target: &Target) -> bool {
+    match target {
+        Target::Stdout => false,
+        Target::File(path) => {
+            fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        }
+    }
+}
+
+fn processors() -> usize {
+    thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(64)
+}
+
+fn policy(name: &str) -> Result<Policy, UsageError> {
+    Policy::named(name).ok_or_else(|| {
+        UsageError::new(
+            "--policy",
+            format!(
+                "there is no policy `{name}`; known: {}",
+                policy::NAMES.join(", ")
+            ),
+        )
+    })
+}
+
+fn ours(ranges: &[String]) -> Result<Networks, UsageError> {
+    if ranges.is_empty() {
+        return Ok(Networks::default());
+    }
+    ranges
+        .iter()
+        .map(|range| range.parse::<Cidr>())
+        .collect::<Result<_, _>>()
+        .map(Networks::new)
+        .map_err(|e| UsageError::new("--ours", e.to_string()))
+}
+
+fn day(text: &str) -> Result<Timestamp, UsageError> {
+    Timestamp::from_date(text).ok_or_else(|| {
+        UsageError::new(
+            "--at",
+            format!("`{text}` is not a day from 1970-01-01 on, written YYYY-MM-DD"),
+        )
+    })
+}
 
 /// What a run may hold at once. The caps of flows and buffers are shared out evenly to the shards.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +302,10 @@ pub struct Limits {
     pub linger_ns: u64,
     /// Nanoseconds of packet time that an IP fragment waits for the others.
     pub fragment_ns: u64,
+    /// Devices (TLS stacks of clients) that get a line of their own; of others, only totals are kept.
+    pub max_devices: usize,
+    /// Servers that get a line of their own.
+    pub max_servers: usize,
 }
 
 impl Default for Limits {
@@ -44,6 +323,112 @@ impl Default for Limits {
             idle_ns: 600 * 1_000_000_000,
             linger_ns: 5 * 1_000_000_000,
             fragment_ns: 30 * 1_000_000_000,
+            // A device has a line in each shard that sees one of its flows; 600 bytes a line.
+            max_devices: 256 << 10,
+            max_servers: 128 << 10,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+
+    fn resolve(line: &str) -> Result<(AuditOptions, OutputOptions), UsageError> {
+        let words = ["hellotap", "audit"].into_iter().chain(line.split(' '));
+        match Cli::try_parse_from(words).expect("it parses").command {
+            Command::Audit(args) => AuditOptions::resolve(args),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        let (options, outputs) = resolve("a.pcap").expect("valid");
+        assert_eq!(options.inputs, [InputPath::File("a.pcap".into())]);
+        assert!(options.workers >= 1);
+        assert_eq!(&*options.policy.name, "m365");
+        assert_eq!(options.at, None);
+        assert_eq!(options.ours, Networks::default());
+        assert_eq!(outputs.format, ReportFormat::Text);
+        assert!(!outputs.report_to_stderr && outputs.flows.is_empty());
+    }
+
+    #[test]
+    fn flags_are_resolved() {
+        let (options, outputs) = resolve(
+            "- --at 2027-01-01 --workers 3 --ours 192.0.2.0/24 --flows - --flows x.csv --report r.json --report d.csv",
+        )
+        .expect("valid");
+        assert_eq!(options.inputs, [InputPath::Stdin]);
+        assert_eq!(options.input_bytes(), None);
+        assert_eq!(options.at, Some(Timestamp(1_798_761_600_000_000_000)));
+        assert_eq!(options.workers, 3);
+        assert!(
+            !options
+                .ours
+                .contains("10.0.0.1".parse().expect("an address"))
+        );
+        assert!(outputs.report_to_stderr);
+        assert_eq!(
+            outputs.flows,
+            [
+                (Target::Stdout, FlowFormat::Ndjson),
+                (Target::File("x.csv".into()), FlowFormat::Csv)
+            ]
+        );
+        assert_eq!(outputs.reports.len(), 2);
+    }
+
+    #[test]
+    fn errors_name_the_flag_and_the_way_out() {
+        for (line, message) in [
+            (
+                "a --policy x",
+                "--policy: there is no policy `x`; known: m365",
+            ),
+            (
+                "a --at 2027-02-30",
+                "--at: `2027-02-30` is not a day from 1970-01-01 on, written YYYY-MM-DD",
+            ),
+            (
+                "a --ours lan",
+                "--ours: `lan` is not an IP address; write 10.0.0.0/8, 2001:db8::/32 or one address",
+            ),
+            (
+                "a --flows x.parquet",
+                "--flows: this version does not write Parquet yet; use .ndjson or .csv",
+            ),
+            (
+                "a --flows x.txt",
+                "--flows: the form follows from the name: .ndjson, .jsonl or .csv, not x.txt",
+            ),
+            (
+                "a --report x",
+                "--report: the form follows from the name: .json or .csv, not x",
+            ),
+            (
+                "a --flows x.csv --report x.csv",
+                "--flows, --report: x.csv is named twice",
+            ),
+            ("- -", "FILE: `-` can be read only once"),
+        ] {
+            assert_eq!(resolve(line).expect_err(line).to_string(), message);
+        }
+    }
+
+    #[test]
+    fn an_input_is_never_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("trace.csv");
+        fs::write(&path, "precious").expect("there is room");
+        let line = format!("{0} --flows {0}", path.display());
+        let error = resolve(&line).expect_err("refused").to_string();
+        assert!(
+            error.ends_with("is an input; it would be overwritten"),
+            "{error}"
+        );
     }
 }

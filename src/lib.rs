@@ -11,12 +11,17 @@
 //! bytes come in as arguments, values go out. Threads, channels and signals are in [`run`] alone.
 
 pub mod capture;
+pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod dispatch;
 pub mod flow;
 pub mod framing;
 pub mod hello;
+pub mod output;
+pub mod policy;
 pub mod record;
+pub mod report;
+pub mod run;
 pub mod shard;
 pub mod time;

@@ -1,1 +1,114 @@
-fn main() {}
+//! Parse, run, exit code.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use hellotap::cli::{AuditArgs, Cli, Command, Generate};
+use hellotap::config::{AuditOptions, OutputOptions};
+use hellotap::output::{FlowOutputs, Output, OutputError, ReportFormat};
+use hellotap::report::progress::Progress;
+use hellotap::report::{Style, Summary, write_devices_csv, write_json, write_text};
+use hellotap::run::{self, RunError};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, errors to standard error; a closed one is not our error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
+        }
+    };
+    let done = match cli.command {
+        Command::Audit(args) => audit(args),
+        Command::Generate(args) => generate(args.what).map(|()| CLEAN),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_closed_pipe(&error) => ExitCode::from(CLEAN),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "hellotap: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+const CLEAN: u8 = 0;
+const BREAKS: u8 = 1;
+const FAILED: u8 = 2;
+
+fn audit(args: AuditArgs) -> anyhow::Result<u8> {
+    let (options, outputs) = AuditOptions::resolve(args)?;
+    // Outputs first: an hour of reading must not end at a path that could never be written.
+    let mut flows = FlowOutputs::open(&outputs.flows)?;
+    let mut reports = Vec::new();
+    for (target, format) in &outputs.reports {
+        reports.push((Output::open(target)?, *format));
+    }
+    let progress = Progress::on_stderr(options.input_bytes());
+    let summary = run::audit(&options, &mut flows, &progress)?;
+    progress.finish();
+    for (output, format) in &mut reports {
+        output.write(&render(&summary, *format, &Style::plain()))?;
+    }
+    match print_report(&summary, &outputs) {
+        Err(error) if !error.is_closed_pipe() => return Err(error.into()),
+        _ => {}
+    }
+    Ok(if summary.breaks() { BREAKS } else { CLEAN })
+}
+
+/// The report that is always given.
+fn print_report(summary: &Summary, outputs: &OutputOptions) -> Result<(), OutputError> {
+    if outputs.report_to_stderr {
+        let style = Style::detect(outputs.color, io::stderr().is_terminal(), &io::stderr());
+        let report = render(summary, outputs.format, &style);
+        // Standard error is the talk: that nobody listens is no failure.
+        let _ = io::stderr().write_all(&report);
+        return Ok(());
+    }
+    let style = Style::detect(outputs.color, io::stdout().is_terminal(), &io::stdout());
+    let report = render(summary, outputs.format, &style);
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(&report)
+        .and_then(|()| stdout.flush())
+        .map_err(|e| OutputError::new("standard output", e))
+}
+
+fn render(summary: &Summary, format: ReportFormat, style: &Style) -> Vec<u8> {
+    let mut report = Vec::new();
+    let written = match format {
+        ReportFormat::Text => write_text(summary, style, &mut report),
+        ReportFormat::Json => write_json(summary, &mut report),
+        ReportFormat::Csv => write_devices_csv(summary, &mut report),
+    };
+    written.expect("writing to memory does not fail");
+    report
+}
+
+fn generate(what: Generate) -> anyhow::Result<()> {
+    let mut command = Cli::command();
+    let mut text = Vec::new();
+    match what {
+        Generate::Man => clap_mangen::Man::new(command).render(&mut text)?,
+        Generate::Completions { shell } => {
+            clap_complete::generate(shell, &mut command, "hellotap", &mut text);
+        }
+    }
+    io::stdout()
+        .write_all(&text)
+        .and_then(|()| io::stdout().flush())
+        .map_err(|e| OutputError::new("standard output", e))?;
+    Ok(())
+}
+
+/// The reader of our output went away: `hellotap … | head` ends quietly.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let output = match error.downcast_ref::<RunError>() {
+        Some(RunError::Output(output)) => Some(output),
+        _ => error.downcast_ref::<OutputError>(),
+    };
+    output.is_some_and(OutputError::is_closed_pipe)
+}

@@ -17,6 +17,29 @@ impl Timestamp {
         self.0 / 1_000_000_000
     }
 
+    /// The beginning of a day in UTC, written `2027-01-01`; `None` where there is no such day since 1970.
+    pub fn from_date(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let mut number = |width: usize| {
+            let part = parts.next().filter(|p| p.len() == width)?;
+            let digits = part.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| part.parse::<u64>().ok()).flatten()
+        };
+        let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+        if parts.next().is_some() || year < 1970 || !(1..=12).contains(&month) || day == 0 {
+            return None;
+        }
+        // The inverse of the era arithmetic below: years begin in March.
+        let y = if month <= 2 { year - 1 } else { year };
+        let (era, yoe) = (y / 400, y % 400);
+        let doy = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+        let days = (era * 146_097 + doe).checked_sub(719_468)?;
+        let time = Self(days.checked_mul(86_400_000_000_000)?);
+        // A day that the month does not have comes out as another.
+        time.to_string().starts_with(text).then_some(time)
+    }
+
     /// Appends RFC 3339 in UTC with nanoseconds, `2018-10-31T23:59:59.000000001Z`.
     pub fn write_rfc3339(self, out: &mut Vec<u8>) {
         // Civil date from days, after the well-known era arithmetic of the proleptic Gregorian calendar.
@@ -67,6 +90,36 @@ fn digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_days() {
+        for text in [
+            "1970-01-01",
+            "2000-02-29",
+            "2027-01-01",
+            "2100-03-01",
+            "2554-07-21",
+        ] {
+            let day = Timestamp::from_date(text).expect(text);
+            assert_eq!(day.to_string(), format!("{text}T00:00:00.000000000Z"));
+        }
+        for text in [
+            "",
+            "2027",
+            "2027-1-1",
+            "2027-02-29",
+            "2027-13-01",
+            "2027-00-01",
+            "2027-01-00",
+            "1969-12-31",
+            "2027-01-01T00:00:00Z",
+            "2027-01-01-01",
+            "+027-01-01",
+            "9999-12-31",
+        ] {
+            assert_eq!(Timestamp::from_date(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn prints_rfc3339_with_nanoseconds() {

@@ -1,17 +1,27 @@
 //! A record, visited field by field in the order of the contract.
 
-use std::fmt::Display;
+use std::net::IpAddr;
 
-use super::{Certificate, FlowRecord};
+use super::{Alert, Cause, Certificate, FlowRecord, Mac, Version};
 use crate::hello::Offer;
+use crate::hello::registry::{AlertDescription, CipherSuite, Id, NamedGroup, SignatureScheme};
+use crate::hello::version::ProtocolVersion;
 use crate::time::Timestamp;
+
+/// A value whose text is ours and safe to print: a name from a registry, an address, a number in hexadecimal.
+///
+/// It appends itself; [`std::fmt`] would cost several times as much, and a record has a hundred of them.
+pub trait Word {
+    /// Appends the text: ASCII, without quotes, backslashes and control characters.
+    fn append(&self, out: &mut Vec<u8>);
+}
 
 /// Takes the fields of a record, one after another.
 pub trait FieldSink {
     /// Text; may hold bytes from the wire made UTF-8, so it has to be escaped.
     fn text(&mut self, name: &'static str, value: Option<&str>);
-    /// A value whose text is ours and safe: a name from a registry, an address, a number in hexadecimal.
-    fn word(&mut self, name: &'static str, value: Option<&dyn Display>);
+    /// A safe word.
+    fn word<W: Word>(&mut self, name: &'static str, value: Option<W>);
     /// A number.
     fn number(&mut self, name: &'static str, value: Option<u64>);
     /// Yes, no or not known.
@@ -19,11 +29,11 @@ pub trait FieldSink {
     /// An instant.
     fn time(&mut self, name: &'static str, value: Option<Timestamp>);
     /// Safe words.
-    fn words(&mut self, name: &'static str, values: Option<&mut dyn Iterator<Item = &dyn Display>>);
+    fn words<W: Word>(&mut self, name: &'static str, values: Option<impl IntoIterator<Item = W>>);
     /// Texts that have to be escaped.
-    fn texts(&mut self, name: &'static str, values: Option<&mut dyn Iterator<Item = &str>>);
+    fn texts(&mut self, name: &'static str, values: Option<&[String]>);
     /// Numbers.
-    fn numbers(&mut self, name: &'static str, values: &mut dyn Iterator<Item = u64>);
+    fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = u64>);
 }
 
 /// The contract's field names, in its order: the columns of CSV and Parquet.
@@ -114,102 +124,73 @@ pub const FIELDS: &[&str] = &[
 impl FlowRecord {
     /// Shows every field to `sink`, in the order of [`FIELDS`].
     pub fn visit(&self, sink: &mut impl FieldSink) {
-        sink.word("type", Some(&"flow"));
+        sink.word("type", Some("flow"));
         sink.number("schema", Some(1));
-        sink.word("flow_id", Some(&format_args!("{:016x}", self.flow_id)));
+        sink.word("flow_id", Some(Hex64(self.flow_id)));
         sink.number("first_packet", Some(self.first_packet));
         sink.time("first_seen", Some(self.first_seen));
         sink.time("last_seen", Some(self.last_seen));
-        sink.word("transport", Some(&self.transport.name()));
-        sink.word("client_ip", Some(&self.client_ip));
+        sink.word("transport", Some(self.transport.name()));
+        sink.word("client_ip", Some(self.client_ip));
         sink.number("client_port", Some(self.client_port.into()));
-        sink.word("server_ip", Some(&self.server_ip));
+        sink.word("server_ip", Some(self.server_ip));
         sink.number("server_port", Some(self.server_port.into()));
-        sink.word("client_mac", display(&self.client_mac));
-        sink.word("server_mac", display(&self.server_mac));
-        sink.numbers("vlan", &mut self.vlans.iter().map(u64::from));
-        sink.words(
-            "tunnel",
-            Some(&mut names(
-                &self.tunnels.iter().map(|t| t.name()).collect::<Vec<_>>(),
-            )),
-        );
-        sink.word("via", display(&self.via));
+        sink.word("client_mac", self.client_mac);
+        sink.word("server_mac", self.server_mac);
+        sink.numbers("vlan", self.vlans.iter().map(u64::from));
+        sink.words("tunnel", Some(self.tunnels.iter().map(|t| t.name())));
+        sink.word("via", self.via);
         sink.text("via_target", self.via_target.as_deref());
-        sink.word("service", display(&self.service));
-        sink.word("service_source", display(&self.service_source));
-        sink.word("upgrade", display(&self.upgrade));
+        sink.word("service", self.service);
+        sink.word("service_source", self.service_source);
+        sink.word("upgrade", self.upgrade.map(|v| v.name()));
         sink.flag("continued_in_clear", self.continued_in_clear);
         sink.flag("cleartext_credentials", self.cleartext_credentials);
         sink.text("client_name", self.client_name.as_deref());
         sink.text("server_name_banner", self.server_name_banner.as_deref());
-        sink.word("carrier", display(&self.carrier));
+        sink.word("carrier", self.carrier.map(|v| v.name()));
+        sink.word("quic_version", self.quic_version.map(QuicVersion));
+        sink.word("outcome", Some(self.outcome.name()));
+        sink.word("cause", self.cause);
+        sink.word("negotiated_version", self.negotiated_version);
         sink.word(
-            "quic_version",
-            display(&self.quic_version.map(crate::framing::quic_version_name)),
+            "negotiated_source",
+            self.negotiated_source.map(|v| v.name()),
         );
-        sink.word("outcome", Some(&self.outcome));
-        sink.word("cause", display(&self.cause));
-        sink.word("negotiated_version", display(&self.negotiated_version));
-        sink.word("negotiated_source", display(&self.negotiated_source));
         let offer = self.offer.as_deref();
-        sink.word(
-            "client_max_version",
-            display(&offer.and_then(Offer::max_version)),
+        sink.word("client_max_version", offer.and_then(Offer::max_version));
+        sink.words("client_versions", offer.map(|o| o.versions.iter().copied()));
+        sink.word("client_legacy_version", offer.map(|o| o.legacy_version));
+        sink.word("client_record_version", self.client_record_version);
+        sink.word("cipher_suite", self.cipher_suite);
+        sink.word("cipher_suite_id", self.cipher_suite.map(CipherSuite::id));
+        sink.words(
+            "client_cipher_suites",
+            offer.map(|o| o.cipher_suites.iter().map(|s| s.id())),
         );
-        list(
-            sink,
-            "client_versions",
-            offer.map(|o| o.versions.as_slice()),
-        );
-        sink.word(
-            "client_legacy_version",
-            display(&offer.map(|o| o.legacy_version)),
-        );
-        sink.word(
-            "client_record_version",
-            display(&self.client_record_version),
-        );
-        sink.word("cipher_suite", display(&self.cipher_suite));
-        sink.word(
-            "cipher_suite_id",
-            display(&self.cipher_suite.map(|s| s.id())),
-        );
-        match offer {
-            Some(o) => sink.words(
-                "client_cipher_suites",
-                Some(&mut names(
-                    &o.cipher_suites.iter().map(|s| s.id()).collect::<Vec<_>>(),
-                )),
-            ),
-            None => sink.words("client_cipher_suites", None),
-        }
-        sink.word("named_group", display(&self.named_group));
-        list(
-            sink,
+        sink.word("named_group", self.named_group);
+        sink.words(
             "client_named_groups",
-            offer.and_then(|o| o.named_groups.as_deref()),
+            offer
+                .and_then(|o| o.named_groups.as_ref())
+                .map(|v| v.iter().copied()),
         );
-        list(
-            sink,
+        sink.words(
             "client_key_shares",
-            offer.and_then(|o| o.key_shares.as_deref()),
+            offer
+                .and_then(|o| o.key_shares.as_ref())
+                .map(|v| v.iter().copied()),
         );
-        list(
-            sink,
+        sink.words(
             "client_signature_algorithms",
-            offer.and_then(|o| o.signature_algorithms.as_deref()),
+            offer
+                .and_then(|o| o.signature_algorithms.as_ref())
+                .map(|v| v.iter().copied()),
         );
         sink.text("sni", self.sni.as_deref());
         sink.flag("ech", offer.map(|o| o.ech));
         sink.text("alpn", self.alpn.as_deref());
-        match offer.and_then(|o| o.alpn.as_deref()) {
-            Some(protocols) => sink.texts(
-                "client_alpn",
-                Some(&mut protocols.iter().map(String::as_str)),
-            ),
-            None => sink.texts("client_alpn", None),
-        }
+        sink.texts("client_alpn", offer.and_then(|o| o.alpn.as_deref()));
         sink.flag("hello_retry", self.hello_retry);
         sink.flag("resumed", self.resumed);
         sink.flag("fallback_scsv", offer.map(|o| o.fallback_scsv));
@@ -223,24 +204,27 @@ impl FlowRecord {
             "client_hello_segments",
             self.client_hello_segments.map(u64::from),
         );
-        sink.words("alerts", Some(&mut names(&self.alerts)));
+        sink.words("alerts", Some(self.alerts.iter().copied()));
         self.visit_certificate(sink);
-        sink.word("client_certificate", display(&self.client_certificate));
+        sink.word(
+            "client_certificate",
+            self.client_certificate.map(|v| v.name()),
+        );
         sink.number("tcp_rtt_us", self.tcp_rtt_us);
         sink.number("hello_us", self.hello_us);
         sink.number("client_bytes", Some(self.client_bytes));
         sink.number("server_bytes", Some(self.server_bytes));
         sink.number("client_packets", Some(self.client_packets));
         sink.number("server_packets", Some(self.server_packets));
-        sink.word("visibility", Some(&self.visibility));
+        sink.word("visibility", Some(self.visibility.name()));
         sink.number("missing_bytes", Some(self.missing_bytes));
         sink.number("conflicting_bytes", Some(self.conflicting_bytes));
         sink.flag("mid_stream", Some(self.mid_stream));
         sink.text("policy", self.policy.as_deref());
-        sink.word("verdict", Some(&self.verdict));
-        sink.words("reasons", Some(&mut names(&self.reasons)));
-        sink.word("act", display(&self.act));
-        sink.word("route", Some(&self.route));
+        sink.word("verdict", Some(self.verdict.name()));
+        sink.words("reasons", Some(self.reasons.iter().copied()));
+        sink.word("act", self.act.map(|v| v.name()));
+        sink.word("route", Some(self.route.name()));
         sink.text("role", self.role.as_deref());
     }
 
@@ -260,27 +244,203 @@ impl FlowRecord {
         sink.text("certificate_key", text(|c| &c.key));
         sink.text("certificate_signature", text(|c| &c.signature));
         sink.text("certificate_sha256", text(|c| &c.sha256));
-        match certificate {
-            Some(c) => sink.texts(
-                "certificate_names",
-                Some(&mut c.names.iter().map(String::as_str)),
-            ),
-            None => sink.texts("certificate_names", None),
+        sink.texts("certificate_names", certificate.map(|c| c.names.as_slice()));
+    }
+}
+
+/// A number of 64 bits in hexadecimal, all sixteen digits.
+struct Hex64(u64);
+
+struct QuicVersion(u32);
+
+impl Word for Hex64 {
+    fn append(&self, out: &mut Vec<u8>) {
+        hex(out, &self.0.to_be_bytes());
+    }
+}
+
+impl Word for QuicVersion {
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            crate::framing::quic_version_name(self.0)
+                .to_string()
+                .as_bytes(),
+        );
+    }
+}
+
+impl Word for &'static str {
+    #[inline]
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+}
+
+impl Word for IpAddr {
+    fn append(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::V4(v4) => {
+                for (i, octet) in v4.octets().into_iter().enumerate() {
+                    if i > 0 {
+                        out.push(b'.');
+                    }
+                    decimal(out, octet.into());
+                }
+            }
+            // RFC 5952 is best left to the standard library.
+            Self::V6(v6) => out.extend_from_slice(v6.to_string().as_bytes()),
         }
     }
 }
 
-fn display<T: Display>(value: &Option<T>) -> Option<&dyn Display> {
-    value.as_ref().map(|v| v as &dyn Display)
+impl Word for Mac {
+    fn append(&self, out: &mut Vec<u8>) {
+        for (i, octet) in self.0.iter().enumerate() {
+            if i > 0 {
+                out.push(b':');
+            }
+            hex(out, &[*octet]);
+        }
+    }
 }
 
-fn names<T: Display>(values: &[T]) -> impl Iterator<Item = &dyn Display> {
-    values.iter().map(|v| v as &dyn Display)
+impl Word for Id {
+    #[inline]
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"0x");
+        hex(out, &self.0.to_be_bytes());
+    }
 }
 
-fn list<T: Display>(sink: &mut impl FieldSink, name: &'static str, values: Option<&[T]>) {
-    match values {
-        Some(values) => sink.words(name, Some(&mut names(values))),
-        None => sink.words(name, None),
+impl Word for ProtocolVersion {
+    fn append(&self, out: &mut Vec<u8>) {
+        match (self.name(), self.0 >> 8) {
+            (Some(name), _) => name.append(out),
+            (None, 0x7f) => {
+                "TLS 1.3 draft ".append(out);
+                decimal(out, (self.0 & 0xff).into());
+            }
+            (None, _) => Id(self.0).append(out),
+        }
+    }
+}
+
+impl Word for Version {
+    fn append(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Exact(version) => version.append(out),
+            Self::Tls12OrLater => "TLS 1.2+".append(out),
+        }
+    }
+}
+
+impl Word for AlertDescription {
+    fn append(&self, out: &mut Vec<u8>) {
+        match self.name() {
+            Some(name) => name.append(out),
+            None => decimal(out, self.0.into()),
+        }
+    }
+}
+
+impl Word for Alert {
+    fn append(&self, out: &mut Vec<u8>) {
+        self.from.name().append(out);
+        if self.fatal { " fatal " } else { " warning " }.append(out);
+        self.description.append(out);
+    }
+}
+
+impl Word for Cause {
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.to_string().as_bytes());
+    }
+}
+
+macro_rules! named_or_number {
+    ($($type:ty),*) => { $(
+        impl Word for $type {
+            fn append(&self, out: &mut Vec<u8>) {
+                match self.name() {
+                    Some(name) => name.append(out),
+                    None => Id(self.0).append(out),
+                }
+            }
+        }
+    )* };
+}
+named_or_number!(CipherSuite, NamedGroup, SignatureScheme);
+
+/// Appends `value` in decimal.
+pub(crate) fn decimal(out: &mut Vec<u8>, mut value: u64) {
+    let mut text = [b'0'; 20];
+    let mut used = 0;
+    for slot in text.iter_mut().rev() {
+        *slot = b'0' + (value % 10) as u8;
+        value /= 10;
+        used += 1;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(text.get(text.len() - used..).unwrap_or_default());
+}
+
+/// Appends the bytes in lower-case hexadecimal.
+fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend(
+        bytes
+            .iter()
+            .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 0x0f)]]),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Side;
+    use std::fmt::Display;
+
+    fn word(word: impl Word) -> String {
+        let mut out = Vec::new();
+        word.append(&mut out);
+        String::from_utf8(out).expect("words are ASCII")
+    }
+
+    #[test]
+    fn words_read_as_their_display_does() {
+        fn same(value: impl Word + Display + Copy) {
+            assert_eq!(word(value), value.to_string());
+        }
+        for number in 0..=u16::MAX {
+            same(ProtocolVersion(number));
+            same(CipherSuite(number));
+            same(NamedGroup(number));
+            same(SignatureScheme(number));
+            same(Id(number));
+        }
+        for number in 0..=u8::MAX {
+            same(AlertDescription(number));
+        }
+        same(Version::Tls12OrLater);
+        same(Mac([0, 0x1b, 0xa9, 0xff, 9, 0x10]));
+        same(Alert {
+            from: Side::Server,
+            fatal: true,
+            description: AlertDescription(70),
+        });
+        for address in ["0.0.0.0", "192.0.2.255", "2001:db8::1", "::ffff:1.2.3.4"] {
+            same(address.parse::<IpAddr>().expect("an address"));
+        }
+    }
+
+    #[test]
+    fn numbers_in_decimal() {
+        for n in [0, 9, 10, 1_234_567, u64::MAX] {
+            let mut out = Vec::new();
+            decimal(&mut out, n);
+            assert_eq!(out, n.to_string().into_bytes());
+        }
     }
 }

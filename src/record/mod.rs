@@ -3,17 +3,26 @@
 //! In: the observations of a flow that ended. Out: an immutable [`FlowRecord`], visited field by field by whoever
 //! writes it. The names and their meaning are the contract's.
 
+mod device;
 mod fields;
+mod hours;
 mod outcome;
+mod small_map;
+mod tally;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-pub use fields::{FIELDS, FieldSink};
+pub use device::{Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey};
+pub(crate) use fields::decimal;
+pub use fields::{FIELDS, FieldSink, Word};
+pub use hours::Hours;
 pub use outcome::{
     Act, Carrier, Cause, ClientCertificate, NegotiatedSource, Outcome, Route, Side, Upgrade,
     Verdict, Version, Visibility,
 };
+pub use small_map::SmallMap;
+pub use tally::{HelloTimes, Tally, Unseen};
 
 use crate::decode::{Tunnels, Vlans};
 use crate::dispatch::Transport;

@@ -175,6 +175,33 @@ pub enum Version {
     Tls12OrLater,
 }
 
+impl Version {
+    /// As [`ProtocolVersion::rank`]; what may be TLS 1.2 or 1.3 counts as 1.2.
+    pub const fn rank(self) -> Option<u8> {
+        match self {
+            Self::Exact(version) => version.rank(),
+            Self::Tls12OrLater => ProtocolVersion::TLS_1_2.rank(),
+        }
+    }
+}
+
+/// By age, what no standard ranks first; then by number.
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |v: &Self| match v {
+            Self::Exact(version) => (v.rank(), version.0),
+            Self::Tls12OrLater => (v.rank(), u16::MAX),
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

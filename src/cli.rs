@@ -1,0 +1,165 @@
+//! The command line as it is typed: flags and their help. What they mean is for [`crate::config`] to say.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+/// Passive TLS auditor: tells from captured packets who negotiates which TLS version, and who breaks when old
+/// versions are switched off.
+#[derive(Debug, Parser)]
+#[command(name = "hellotap", version, propagate_version = true)]
+#[command(max_term_width = 100, help_expected = true)]
+#[command(
+    after_help = "Exit code: 0 nothing breaks under the policy, 1 something breaks, 2 the work could not be done."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Audit saved captures
+    ///
+    /// Reads captures (pcap and pcapng, plain or compressed by gzip, zstd or lz4), follows every connection, and
+    /// reports who negotiated which TLS version with whom, and what breaks under the policy.
+    #[command(after_long_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
+    /// Print the manual page or shell completions
+    Generate(GenerateArgs),
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Captures; `-` reads standard input
+    ///
+    /// Several are read as one trace, ordered by the time of their first packets.
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// What every audit takes.
+    #[command(flatten)]
+    pub shared: SharedArgs,
+}
+
+/// What every way of auditing takes.
+#[derive(Debug, Args)]
+pub struct SharedArgs {
+    /// Rules to judge by
+    #[arg(long, value_name = "NAME", default_value = "m365", help_heading = JUDGING)]
+    pub policy: String,
+
+    /// Judge as on that day, such as 2027-01-01 [default: the day of the capture's last packet]
+    #[arg(long, value_name = "DATE", help_heading = JUDGING)]
+    pub at: Option<String>,
+
+    /// Addresses that are ours, such as 192.0.2.0/24; may be repeated [default: private and link-local ranges]
+    ///
+    /// They tell whether we or the other side must act. Given at all, they replace the default: 10.0.0.0/8,
+    /// 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, 127.0.0.0/8, fc00::/7, fe80::/10 and ::1.
+    #[arg(long, value_name = "CIDR", action = ArgAction::Append, help_heading = JUDGING)]
+    pub ours: Vec<String>,
+
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
+    pub format: Format,
+
+    /// Write the report to a file too: .json, or .csv with one row a device; may be repeated
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
+    pub report: Vec<PathBuf>,
+
+    /// Write one record a flow: .ndjson or .csv; `-` is NDJSON on standard output; may be repeated
+    ///
+    /// With `-`, the report goes to standard error. Records are written soon after their flow ends.
+    #[arg(long, value_name = "PATH|-", action = ArgAction::Append, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
+    pub flows: Vec<PathBuf>,
+
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto, help_heading = OUTPUT)]
+    pub color: ColorWhen,
+
+    /// Print speed, queue and latency figures of the run on standard error
+    #[arg(long, help_heading = OUTPUT)]
+    pub stats: bool,
+
+    /// Read only packets that match, in tcpdump's syntax, such as "host 192.0.2.1 and tcp port 25"
+    #[arg(long, value_name = "EXPR", help_heading = READING)]
+    pub filter: Option<String>,
+
+    /// Worker threads, 1 to 64 [default: the processors]
+    ///
+    /// The results are the same for every number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = READING)]
+    pub workers: Option<u16>,
+}
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What to print.
+    #[command(subcommand)]
+    pub what: Generate,
+}
+
+/// What `generate` prints.
+#[derive(Debug, Subcommand)]
+pub enum Generate {
+    /// Print the manual page, in roff
+    ///
+    /// View it with: hellotap generate man | man -l -
+    Man,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// Forms of the report on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+const JUDGING: &str = "Judging";
+const OUTPUT: &str = "Output";
+const READING: &str = "Reading";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  hellotap audit office.pcap
+  hellotap audit monday.pcapng.zst tuesday.pcapng.zst --report week.json --flows week.csv
+  ssh gateway tcpdump -U -w - tcp | hellotap audit -
+  hellotap audit trace.pcap --flows - 2>/dev/null | jq 'select(.verdict == \"breaks\")'
+
+Exit code: 0 nothing breaks under the policy, 1 something breaks, 2 the work could not be done.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,219 @@
+//! The files and streams that results go to.
+//!
+//! All of them are opened before the first packet is read, so that a path that cannot be written fails at once and
+//! not after an hour's work.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::record::FlowRecord;
+use crate::report::{append_csv, append_csv_header, append_ndjson};
+
+/// A form of flow records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FlowFormat {
+    /// One JSON object a line.
+    Ndjson,
+    /// One row a record, after a row of names.
+    Csv,
+}
+
+impl FlowFormat {
+    /// Appends what stands before all records.
+    pub fn append_header(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Ndjson => {}
+            Self::Csv => append_csv_header(out),
+        }
+    }
+
+    /// Appends one record.
+    pub fn append(self, record: &FlowRecord, out: &mut Vec<u8>) {
+        match self {
+            Self::Ndjson => append_ndjson(record, out),
+            Self::Csv => append_csv(record, out),
+        }
+    }
+}
+
+/// A form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// For people.
+    Text,
+    /// One object.
+    Json,
+    /// One row a device.
+    Csv,
+}
+
+/// Where output goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Standard output.
+    Stdout,
+    /// A file, which is overwritten.
+    File(PathBuf),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("standard output"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Output that could not be opened or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {target}: {source}")]
+pub struct OutputError {
+    target: String,
+    source: io::Error,
+}
+
+impl OutputError {
+    /// Why writing to `target` failed.
+    pub fn new(target: impl fmt::Display, source: io::Error) -> Self {
+        Self {
+            target: target.to_string(),
+            source,
+        }
+    }
+
+    /// The reader of our output has gone, which is its right and no error of ours.
+    pub fn is_closed_pipe(&self) -> bool {
+        self.source.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+/// An open output.
+pub struct Output {
+    target: Target,
+    writer: Box<dyn Write + Send>,
+}
+
+impl Output {
+    /// Opens `target` and empties it.
+    ///
+    /// # Errors
+    /// Where the file cannot be created.
+    pub fn open(target: &Target) -> Result<Self, OutputError> {
+        let writer: Box<dyn Write + Send> = match target {
+            Target::Stdout => Box::new(io::stdout()),
+            Target::File(path) => {
+                Box::new(File::create(path).map_err(|e| OutputError::new(target, e))?)
+            }
+        };
+        Ok(Self {
+            target: target.clone(),
+            writer,
+        })
+    }
+
+    /// Writes `bytes` to the end.
+    ///
+    /// # Errors
+    /// Where not all of them could be written.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.writer
+            .write_all(bytes)
+            .and_then(|()| self.writer.flush())
+            .map_err(|e| OutputError::new(&self.target, e))
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Output").field(&self.target).finish()
+    }
+}
+
+/// Where the flow records go: any number of outputs, each in its form.
+#[derive(Debug, Default)]
+pub struct FlowOutputs(Vec<(FlowFormat, Output)>);
+
+impl FlowOutputs {
+    /// Opens all targets and writes the headers.
+    ///
+    /// # Errors
+    /// Where one cannot be opened or written.
+    pub fn open(targets: &[(Target, FlowFormat)]) -> Result<Self, OutputError> {
+        let mut outputs = Vec::new();
+        for (target, format) in targets {
+            let mut output = Output::open(target)?;
+            let mut header = Vec::new();
+            format.append_header(&mut header);
+            output.write(&header)?;
+            outputs.push((*format, output));
+        }
+        Ok(Self(outputs))
+    }
+
+    /// The forms in which records are wanted, each once, in a fixed order. None: nobody wants records.
+    pub fn formats(&self) -> Vec<FlowFormat> {
+        let mut formats: Vec<_> = self.0.iter().map(|(format, _)| *format).collect();
+        formats.sort_unstable();
+        formats.dedup();
+        formats
+    }
+
+    /// Writes records that [`FlowFormat::append`] made to every output of that form. Best called with many at once:
+    /// each call is a system call.
+    ///
+    /// # Errors
+    /// Where not all bytes could be written.
+    pub fn write(&mut self, format: FlowFormat, records: &[u8]) -> Result<(), OutputError> {
+        for (_, output) in self.0.iter_mut().filter(|(f, _)| *f == format) {
+            output.write(records)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let full = Target::File("/dev/full".into());
+        let mut outputs =
+            FlowOutputs::open(&[(full.clone(), FlowFormat::Ndjson)]).expect("it opens");
+        let error = outputs
+            .write(FlowFormat::Ndjson, b"{}\n")
+            .expect_err("it is full");
+        assert_eq!(
+            error.to_string(),
+            "cannot write /dev/full: No space left on device (os error 28)"
+        );
+        assert!(!error.is_closed_pipe());
+        // A header fails as early as possible.
+        assert!(FlowOutputs::open(&[(full, FlowFormat::Csv)]).is_err());
+    }
+
+    #[test]
+    fn each_form_goes_to_its_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [a, b] = ["a.ndjson", "b.csv"].map(|name| folder.path().join(name));
+        let mut outputs = FlowOutputs::open(&[
+            (Target::File(a.clone()), FlowFormat::Ndjson),
+            (Target::File(b.clone()), FlowFormat::Csv),
+        ])
+        .expect("they open");
+        for format in outputs.formats() {
+            let mut records = Vec::new();
+            format.append(&FlowRecord::default(), &mut records);
+            outputs.write(format, &records).expect("there is room");
+        }
+        let lines = |path| {
+            std::fs::read_to_string(path)
+                .map(|t| t.lines().count())
+                .ok()
+        };
+        assert_eq!((lines(a), lines(b)), (Some(1), Some(2)));
+    }
+}

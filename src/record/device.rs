@@ -1,0 +1,391 @@
+//! Flows rolled up to what an administrator can act on: a client's TLS stack, and a server.
+
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use siphasher::sip::SipHasher13;
+
+use super::{Act, FlowRecord, Hours, Mac, Outcome, Route, SmallMap, Upgrade, Verdict, Version};
+use crate::hello::Offer;
+use crate::hello::version::is_grease;
+use crate::time::Timestamp;
+
+/// What tells one device's line from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceKey {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Its hardware address, which may be a router's: see [`super::Tally::devices`].
+    pub mac: Option<Mac>,
+    /// Which of its TLS stacks; `None` where no ClientHello was read.
+    pub stack: Option<u64>,
+}
+
+impl DeviceKey {
+    /// Of the flow's client.
+    pub fn of(record: &FlowRecord) -> Self {
+        Self {
+            address: record.client_ip,
+            mac: record.client_mac,
+            stack: record.offer.as_deref().map(stack),
+        }
+    }
+}
+
+/// Tells TLS stacks apart by what their software and its settings decide: versions, suites, groups and signature
+/// algorithms. What one stack varies from connection to connection is left out: GREASE, the order of extensions, key
+/// shares, ALPN, a session to resume. (JA4 counts the latter in, and would show one browser as several devices.)
+fn stack(offer: &Offer) -> u64 {
+    // SipHash with its fixed key: the same number in every run and on every machine.
+    let mut hash = SipHasher13::new();
+    offer.legacy_version.hash(&mut hash);
+    let mut list = |numbers: &mut dyn Iterator<Item = u16>| {
+        numbers
+            .filter(|n| !is_grease(*n))
+            .for_each(|n| hash.write_u16(n));
+        hash.write_u16(u16::MAX);
+    };
+    list(&mut offer.versions.iter().map(|v| v.0));
+    // Signals come and go with a fallback.
+    list(
+        &mut offer
+            .cipher_suites
+            .iter()
+            .map(|s| s.0)
+            .filter(|s| *s != 0x5600),
+    );
+    list(&mut offer.named_groups.iter().flatten().map(|g| g.0));
+    list(&mut offer.signature_algorithms.iter().flatten().map(|s| s.0));
+    hash.finish()
+}
+
+/// Flows by verdict, with what decided them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgements {
+    /// Flows.
+    pub verdicts: SmallMap<Verdict, u64>,
+    /// Flows by the rule that decided.
+    pub reasons: SmallMap<(Verdict, &'static str), u64>,
+    /// Flows by who has to change.
+    pub acts: SmallMap<(Verdict, Act), u64>,
+}
+
+impl Judgements {
+    fn add(&mut self, record: &FlowRecord) {
+        self.verdicts.count(record.verdict, usize::MAX);
+        for reason in &record.reasons {
+            self.reasons.count((record.verdict, *reason), MAX_WORDS);
+        }
+        if let Some(act) = record.act {
+            self.acts.count((record.verdict, act), usize::MAX);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.verdicts.add(other.verdicts);
+        self.reasons.add(other.reasons);
+        self.acts.add(other.acts);
+    }
+
+    /// The worst verdict of any flow.
+    pub fn worst(&self) -> Option<Verdict> {
+        self.verdicts.iter().map(|(v, _)| *v).max()
+    }
+
+    /// Flows of the worst verdict.
+    pub fn worst_flows(&self) -> u64 {
+        self.verdicts.iter().last().map_or(0, |(_, n)| *n)
+    }
+
+    /// The rules that decided the worst verdict, in order.
+    pub fn worst_reasons(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let worst = self.worst();
+        self.reasons
+            .iter()
+            .filter(move |((v, _), _)| Some(*v) == worst)
+            .map(|((_, reason), _)| *reason)
+    }
+
+    /// Who has to change for the worst verdict to go away.
+    pub fn worst_act(&self) -> Option<Act> {
+        let worst = self.worst();
+        self.acts
+            .iter()
+            .filter(|((v, _), _)| Some(*v) == worst)
+            .map(|((_, act), _)| *act)
+            .reduce(|a, b| if a == b { a } else { Act::Both })
+    }
+}
+
+/// Another end of a device's flows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerKey {
+    /// The server's address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// The name that the client asked for.
+    pub sni: Option<Box<str>>,
+    /// What is spoken.
+    pub service: Option<&'static str>,
+}
+
+/// What a device does with one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Flows by what was negotiated; `None` where nothing was, or it was not seen.
+    pub negotiated: SmallMap<Option<Version>, u64>,
+    /// How the flows ended.
+    pub outcomes: SmallMap<Outcome, u64>,
+    /// The upgrade ledger.
+    pub upgrades: SmallMap<Option<Upgrade>, u64>,
+    /// Verdicts of its flows.
+    pub judgements: Judgements,
+    /// Which way the flows go; the same for all of them but the greatest is kept, should it ever differ.
+    pub route: Option<Route>,
+    /// What the policy calls the far end.
+    pub role: Option<Arc<str>>,
+    /// Flows.
+    pub flows: u64,
+}
+
+impl Peer {
+    fn merge(&mut self, other: Self) {
+        self.negotiated.add(other.negotiated);
+        self.outcomes.add(other.outcomes);
+        self.upgrades.add(other.upgrades);
+        self.judgements.merge(other.judgements);
+        self.route = self.route.max(other.route);
+        self.role = self.role.take().max(other.role);
+        self.flows += other.flows;
+    }
+}
+
+/// One TLS stack of one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// What it calls itself.
+    pub names: SmallMap<Box<str>, u64>,
+    /// The VLAN tags of its flows, outermost first.
+    pub vlans: SmallMap<Vec<u16>, u64>,
+    /// The JA4 fingerprints of its hellos.
+    pub ja4: SmallMap<String, u64>,
+    /// The JA3 fingerprints of its hellos.
+    pub ja3: SmallMap<String, u64>,
+    /// The highest versions that it offered.
+    pub offered: SmallMap<Option<Version>, u64>,
+    /// Flows by what was negotiated.
+    pub negotiated: SmallMap<Option<Version>, u64>,
+    /// Whom it speaks to.
+    pub peers: SmallMap<PeerKey, Peer>,
+    /// Flows to servers beyond the cap, in no peer.
+    pub flows_with_other_peers: u64,
+    /// Verdicts of its flows.
+    pub judgements: Judgements,
+    /// Flows.
+    pub flows: u64,
+    /// First packet of its first flow.
+    pub first_seen: Timestamp,
+    /// Last packet of its last flow.
+    pub last_seen: Timestamp,
+    /// Hours in which it was seen.
+    pub hours: Hours,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self {
+            names: SmallMap::default(),
+            vlans: SmallMap::default(),
+            ja4: SmallMap::default(),
+            ja3: SmallMap::default(),
+            offered: SmallMap::default(),
+            negotiated: SmallMap::default(),
+            peers: SmallMap::default(),
+            flows_with_other_peers: 0,
+            judgements: Judgements::default(),
+            flows: 0,
+            first_seen: Timestamp(u64::MAX),
+            last_seen: Timestamp(0),
+            hours: Hours::default(),
+        }
+    }
+}
+
+impl Device {
+    pub(super) fn add(&mut self, record: &FlowRecord) {
+        if let Some(name) = &record.client_name {
+            self.names.count(shortened(name), MAX_NAMES);
+        }
+        let vlans: Vec<u16> = record.vlans.iter().collect();
+        if !vlans.is_empty() {
+            self.vlans.count(vlans, MAX_WORDS);
+        }
+        let offer = record.offer.as_deref();
+        for (prints, print) in [
+            (&mut self.ja4, offer.and_then(|o| o.ja4.as_ref())),
+            (&mut self.ja3, offer.and_then(|o| o.ja3.as_ref())),
+        ] {
+            if let Some(print) = print {
+                prints.count(print.clone(), MAX_WORDS);
+            }
+        }
+        self.offered.count(
+            offer.and_then(Offer::max_version).map(Version::Exact),
+            MAX_WORDS,
+        );
+        self.negotiated.count(record.negotiated_version, MAX_WORDS);
+        match self.peers.entry(peer_key(record), MAX_PEERS) {
+            Some(peer) => {
+                peer.negotiated.count(record.negotiated_version, MAX_WORDS);
+                peer.outcomes.count(record.outcome, usize::MAX);
+                peer.upgrades.count(record.upgrade, usize::MAX);
+                peer.judgements.add(record);
+                peer.route = peer.route.max(Some(record.route));
+                if record.role > peer.role {
+                    peer.role.clone_from(&record.role);
+                }
+                peer.flows += 1;
+            }
+            None => self.flows_with_other_peers += 1,
+        }
+        self.judgements.add(record);
+        self.flows += 1;
+        self.first_seen = self.first_seen.min(record.first_seen);
+        self.last_seen = self.last_seen.max(record.last_seen);
+        self.hours
+            .insert(record.first_seen, record.last_seen, MAX_HOUR_RANGES);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.names.add(other.names);
+        self.vlans.add(other.vlans);
+        self.ja4.add(other.ja4);
+        self.ja3.add(other.ja3);
+        self.offered.add(other.offered);
+        self.negotiated.add(other.negotiated);
+        self.peers.merge(other.peers, Peer::merge);
+        self.flows_with_other_peers += other.flows_with_other_peers;
+        self.judgements.merge(other.judgements);
+        self.flows += other.flows;
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.hours.merge(other.hours);
+    }
+
+    /// The worst of its flows.
+    pub fn verdict(&self) -> Verdict {
+        self.judgements.worst().unwrap_or(Verdict::Unknown)
+    }
+
+    /// Its peers, the worst first, then those with the most flows.
+    pub fn peers_by_weight(&self) -> Vec<(&PeerKey, &Peer)> {
+        let mut peers: Vec<_> = self.peers.iter().collect();
+        peers.sort_by(|(a_key, a), (b_key, b)| {
+            (b.judgements.worst().cmp(&a.judgements.worst()))
+                .then_with(|| b.flows.cmp(&a.flows))
+                .then_with(|| a_key.cmp(b_key))
+        });
+        peers
+    }
+}
+
+/// What tells one server's line from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerKey {
+    /// The address.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+}
+
+/// One server, as its clients found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// Names that clients asked for.
+    pub snis: SmallMap<Box<str>, u64>,
+    /// How it greets.
+    pub banners: SmallMap<Box<str>, u64>,
+    /// What is spoken.
+    pub services: SmallMap<Option<&'static str>, u64>,
+    /// Flows by the version that it chose.
+    pub negotiated: SmallMap<Option<Version>, u64>,
+    /// Clients, as far as they were counted one by one.
+    pub clients: SmallMap<IpAddr, u64>,
+    /// Flows of clients beyond that.
+    pub flows_of_other_clients: u64,
+    /// Verdicts of its flows, those left out in which only the client has to change.
+    pub judgements: Judgements,
+    /// Whether it is one of ours: by the routes of its flows.
+    pub ours: bool,
+    /// Flows.
+    pub flows: u64,
+}
+
+impl Server {
+    pub(super) fn add(&mut self, record: &FlowRecord) {
+        if let Some(sni) = &record.sni {
+            self.snis.count(shortened(sni), MAX_NAMES);
+        }
+        if let Some(banner) = &record.server_name_banner {
+            self.banners.count(shortened(banner), MAX_NAMES);
+        }
+        self.services.count(record.service, MAX_WORDS);
+        self.negotiated.count(record.negotiated_version, MAX_WORDS);
+        if !self.clients.count(record.client_ip, MAX_CLIENTS) {
+            self.flows_of_other_clients += 1;
+        }
+        if record.act != Some(Act::Client) {
+            self.judgements.add(record);
+        }
+        self.ours |= matches!(record.route, Route::Inbound | Route::Internal);
+        self.flows += 1;
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.snis.add(other.snis);
+        self.banners.add(other.banners);
+        self.services.add(other.services);
+        self.negotiated.add(other.negotiated);
+        self.clients.add(other.clients);
+        self.flows_of_other_clients += other.flows_of_other_clients;
+        self.judgements.merge(other.judgements);
+        self.ours |= other.ours;
+        self.flows += other.flows;
+    }
+
+    /// Whether it is the server that has to change, in some flow.
+    pub fn must_change(&self) -> bool {
+        self.judgements.worst() >= Some(Verdict::AtRisk)
+            && matches!(self.judgements.worst_act(), Some(Act::Server | Act::Both))
+    }
+}
+
+/// Names kept of a device or server, in a shard.
+const MAX_NAMES: usize = 8;
+/// Different versions, fingerprints, VLANs or reasons kept of a device, in a shard.
+const MAX_WORDS: usize = 16;
+/// Servers kept of a device, in a shard.
+const MAX_PEERS: usize = 32;
+/// Clients counted one by one of a server, in a shard.
+const MAX_CLIENTS: usize = 64;
+/// Ranges of hours kept of a device, in a shard.
+const MAX_HOUR_RANGES: usize = 64;
+/// Bytes kept of a name from the wire.
+const MAX_NAME_BYTES: usize = 256;
+
+fn peer_key(record: &FlowRecord) -> PeerKey {
+    PeerKey {
+        address: record.server_ip,
+        port: record.server_port,
+        sni: record.sni.as_deref().map(shortened),
+        service: record.service,
+    }
+}
+
+fn shortened(name: &str) -> Box<str> {
+    name.get(..name.floor_char_boundary(MAX_NAME_BYTES))
+        .unwrap_or(name)
+        .into()
+}

@@ -1,0 +1,375 @@
+//! The report as one JSON object.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Blind, Summary, escape};
+use crate::record::{
+    Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey, SmallMap, Word,
+};
+use crate::time::Timestamp;
+
+/// Writes the report, indented, keys in the contract's order, lists in a fixed order.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(&report(summary)).map_err(io::Error::other)?;
+    let mut safe = Vec::with_capacity(text.len() + 1);
+    escape::json_document(&mut safe, &text);
+    safe.push(b'\n');
+    out.write_all(&safe)
+}
+
+/// Servers of a device that are listed one by one.
+const MAX_SERVERS_OF_A_DEVICE: usize = 100;
+/// Names that are listed of a device or server.
+const MAX_NAMES: usize = 16;
+/// Hours listed of a device: two months.
+const MAX_HOURS: usize = 1_488;
+
+type Counts = serde_json::Map<String, serde_json::Value>;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    r#type: &'static str,
+    schema: u32,
+    version: &'static str,
+    cut_short: bool,
+    inputs: Vec<InputJson<'a>>,
+    policy: PolicyJson<'a>,
+    totals: Totals,
+    devices: Vec<DeviceJson>,
+    servers: Vec<ServerJson>,
+    visibility: Counts,
+    handshake_us: BTreeMap<&'static str, Times>,
+}
+
+#[derive(Serialize)]
+struct InputJson<'a> {
+    name: &'a str,
+    packets: u64,
+    bytes: u64,
+    first_packet: Option<String>,
+    last_packet: Option<String>,
+    damage: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PolicyJson<'a> {
+    name: &'a str,
+    title: &'a str,
+    /// The day that the verdicts are for.
+    date: Option<String>,
+    sources: Vec<SourceJson>,
+}
+
+#[derive(Serialize)]
+struct SourceJson {
+    url: &'static str,
+    title: &'static str,
+    date: &'static str,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    flows: u64,
+    devices: usize,
+    servers: usize,
+    negotiated_version: Counts,
+    outcome: Counts,
+    verdict: Counts,
+    service: Counts,
+    upgrade: Counts,
+}
+
+#[derive(Serialize)]
+pub(super) struct DeviceJson {
+    pub(super) address: String,
+    pub(super) mac: Option<String>,
+    pub(super) vendor: Option<&'static str>,
+    pub(super) names: Vec<String>,
+    pub(super) vlan: Vec<Vec<u16>>,
+    pub(super) stack: Option<String>,
+    pub(super) ja4: Vec<String>,
+    pub(super) ja3: Vec<String>,
+    pub(super) services: Counts,
+    pub(super) servers: Vec<PeerJson>,
+    pub(super) servers_not_listed: usize,
+    pub(super) flows_with_servers_not_listed: u64,
+    pub(super) offered_max: Counts,
+    pub(super) negotiated: Counts,
+    pub(super) verdict: &'static str,
+    pub(super) reasons: Vec<&'static str>,
+    pub(super) act: Option<&'static str>,
+    pub(super) flows: u64,
+    pub(super) flows_by_verdict: Counts,
+    pub(super) first_seen: String,
+    pub(super) last_seen: String,
+    pub(super) hours: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct PeerJson {
+    pub(super) address: String,
+    pub(super) port: u16,
+    pub(super) sni: Option<String>,
+    pub(super) service: Option<&'static str>,
+    pub(super) role: Option<String>,
+    pub(super) route: Option<&'static str>,
+    pub(super) flows: u64,
+    pub(super) negotiated: Counts,
+    pub(super) outcome: Counts,
+    pub(super) verdict: Option<&'static str>,
+    pub(super) reasons: Vec<&'static str>,
+    pub(super) act: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ServerJson {
+    address: String,
+    port: u16,
+    ours: bool,
+    names: Vec<String>,
+    banners: Vec<String>,
+    services: Counts,
+    flows: u64,
+    clients: usize,
+    flows_of_clients_not_counted: u64,
+    negotiated: Counts,
+    must_change: bool,
+    verdict: Option<&'static str>,
+    reasons: Vec<&'static str>,
+    act: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Times {
+    flows: u64,
+    p50: u64,
+    p90: u64,
+    p99: u64,
+    max: u64,
+}
+
+fn report(summary: &Summary) -> Report<'_> {
+    let tally = &summary.tally;
+    let devices = tally.devices();
+    let servers = tally.servers();
+    Report {
+        r#type: "report",
+        schema: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        cut_short: summary.cut_short,
+        inputs: summary
+            .inputs
+            .iter()
+            .map(|input| InputJson {
+                name: &input.name,
+                packets: input.packets,
+                bytes: input.bytes,
+                first_packet: input.first_packet.map(time),
+                last_packet: input.last_packet.map(time),
+                damage: input.damage.as_deref(),
+            })
+            .collect(),
+        policy: PolicyJson {
+            name: &summary.policy.name,
+            title: summary.policy.title,
+            date: summary
+                .judged_at()
+                .map(|at| at.to_string().chars().take(10).collect()),
+            sources: summary
+                .policy
+                .sources
+                .iter()
+                .map(|source| SourceJson {
+                    url: source.url,
+                    title: source.title,
+                    date: source.date,
+                })
+                .collect(),
+        },
+        totals: Totals {
+            flows: tally.flows,
+            devices: devices.len(),
+            servers: servers.len(),
+            negotiated_version: counts(&tally.negotiated, |v| v.map(word)),
+            outcome: counts(&tally.outcomes, |o| Some(o.name().into())),
+            verdict: counts(&tally.verdicts, |v| Some(v.name().into())),
+            service: counts(&tally.services, |s| s.map(Into::into)),
+            upgrade: counts(&tally.upgrades, |u| u.map(|u| u.name().into())),
+        },
+        devices: devices.iter().map(|(key, d)| device(key, d)).collect(),
+        servers: servers.iter().map(|(key, s)| server(key, s)).collect(),
+        visibility: visibility(summary),
+        handshake_us: tally
+            .hello_us()
+            .map(|(service, times)| {
+                let times = Times {
+                    flows: times.count(),
+                    p50: times.quantile(0.5),
+                    p90: times.quantile(0.9),
+                    p99: times.quantile(0.99),
+                    max: times.max(),
+                };
+                (service.unwrap_or(NONE), times)
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn device(key: &DeviceKey, device: &Device) -> DeviceJson {
+    let peers = device.peers_by_weight();
+    let mut services = SmallMap::<_, u64>::default();
+    for (key, peer) in &peers {
+        if let Some(n) = services.entry(key.service, usize::MAX) {
+            *n += peer.flows;
+        }
+    }
+    let judgements = &device.judgements;
+    DeviceJson {
+        address: word(key.address),
+        mac: key.mac.map(word),
+        vendor: None,
+        names: names(&device.names),
+        vlan: device
+            .vlans
+            .by_count()
+            .iter()
+            .map(|(v, _)| (*v).clone())
+            .collect(),
+        stack: stack_name(key, device),
+        ja4: prints(&device.ja4),
+        ja3: prints(&device.ja3),
+        services: counts(&services, |s| s.map(Into::into)),
+        servers: peers
+            .iter()
+            .take(MAX_SERVERS_OF_A_DEVICE)
+            .map(|(key, p)| peer(key, p))
+            .collect(),
+        servers_not_listed: peers.len().saturating_sub(MAX_SERVERS_OF_A_DEVICE),
+        flows_with_servers_not_listed: device.flows_with_other_peers
+            + peers
+                .iter()
+                .skip(MAX_SERVERS_OF_A_DEVICE)
+                .map(|(_, p)| p.flows)
+                .sum::<u64>(),
+        offered_max: counts(&device.offered, |v| v.map(word)),
+        negotiated: counts(&device.negotiated, |v| v.map(word)),
+        verdict: device.verdict().name(),
+        reasons: judgements.worst_reasons().collect(),
+        act: judgements.worst_act().map(|a| a.name()),
+        flows: device.flows,
+        flows_by_verdict: flows_by_verdict(judgements),
+        first_seen: time(device.first_seen),
+        last_seen: time(device.last_seen),
+        hours: device.hours.iter().take(MAX_HOURS).map(time).collect(),
+    }
+}
+
+/// The stack's name: its most frequent JA4, else JA3, else a hash of ours over what it offers.
+pub(super) fn stack_name(key: &DeviceKey, device: &Device) -> Option<String> {
+    let most = |prints: &SmallMap<String, u64>| {
+        prints.by_count().first().map(|(print, _)| (*print).clone())
+    };
+    most(&device.ja4)
+        .or_else(|| most(&device.ja3))
+        .or_else(|| key.stack.map(|hash| format!("offer-{hash:016x}")))
+}
+
+fn peer(key: &PeerKey, peer: &Peer) -> PeerJson {
+    PeerJson {
+        address: word(key.address),
+        port: key.port,
+        sni: key.sni.as_deref().map(Into::into),
+        service: key.service,
+        role: peer.role.as_deref().map(Into::into),
+        route: peer.route.map(|r| r.name()),
+        flows: peer.flows,
+        negotiated: counts(&peer.negotiated, |v| v.map(word)),
+        outcome: counts(&peer.outcomes, |o| Some(o.name().into())),
+        verdict: peer.judgements.worst().map(|v| v.name()),
+        reasons: peer.judgements.worst_reasons().collect(),
+        act: peer.judgements.worst_act().map(|a| a.name()),
+    }
+}
+
+fn server(key: &ServerKey, server: &Server) -> ServerJson {
+    ServerJson {
+        address: word(key.address),
+        port: key.port,
+        ours: server.ours,
+        names: names(&server.snis),
+        banners: names(&server.banners),
+        services: counts(&server.services, |s| s.map(Into::into)),
+        flows: server.flows,
+        clients: server.clients.len(),
+        flows_of_clients_not_counted: server.flows_of_other_clients,
+        negotiated: counts(&server.negotiated, |v| v.map(word)),
+        must_change: server.must_change(),
+        verdict: server.judgements.worst().map(|v| v.name()),
+        reasons: server.judgements.worst_reasons().collect(),
+        act: server.judgements.worst_act().map(|a| a.name()),
+    }
+}
+
+/// Each count by its name. Families that have numbers are an object of their own, by number.
+fn visibility(summary: &Summary) -> Counts {
+    let spots = summary.blind_spots();
+    let mut all = Counts::new();
+    for blind in Blind::FIXED {
+        all.insert(blind.name().into(), spots.get(*blind).into());
+    }
+    for family in [
+        "undecoded_link_types",
+        "undecoded_ethertypes",
+        "undecoded_ip_protocols",
+    ] {
+        all.insert(family.into(), Counts::new().into());
+    }
+    for (blind, n) in spots.iter() {
+        let number = blind.number();
+        let family = all.get_mut(blind.name()).and_then(|f| f.as_object_mut());
+        if let (Some(number), Some(family)) = (number, family) {
+            family.insert(number, n.into());
+        }
+    }
+    all
+}
+
+/// The key of counts of what has no value.
+pub(super) const NONE: &str = "none";
+
+/// Counts by name, in the order of the map.
+fn counts<K: Ord>(map: &SmallMap<K, u64>, name: impl Fn(&K) -> Option<String>) -> Counts {
+    map.iter()
+        .map(|(key, n)| (name(key).unwrap_or_else(|| NONE.into()), (*n).into()))
+        .collect()
+}
+
+fn flows_by_verdict(judgements: &Judgements) -> Counts {
+    counts(&judgements.verdicts, |v| Some(v.name().into()))
+}
+
+fn names(names: &SmallMap<Box<str>, u64>) -> Vec<String> {
+    let by_count = names.by_count().into_iter().take(MAX_NAMES);
+    by_count.map(|(name, _)| String::from(&**name)).collect()
+}
+
+fn prints(prints: &SmallMap<String, u64>) -> Vec<String> {
+    let by_count = prints.by_count().into_iter().take(MAX_NAMES);
+    by_count.map(|(print, _)| print.clone()).collect()
+}
+
+fn time(time: Timestamp) -> String {
+    time.to_string()
+}
+
+pub(super) fn word(word: impl Word) -> String {
+    let mut out = Vec::new();
+    word.append(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}

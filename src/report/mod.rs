@@ -1,0 +1,93 @@
+//! What the user reads: flow records as they end, the report at the end.
+//!
+//! In: [`FlowRecord`](crate::record::FlowRecord)s and a [`Summary`]. Out: bytes, to whatever writer the caller gives.
+//! Nothing here opens a file or asks for a terminal; everything from the wire is escaped here and nowhere else.
+
+mod blind;
+mod csv;
+mod devices_csv;
+mod escape;
+mod json;
+mod ndjson;
+mod numbers;
+pub mod progress;
+#[cfg(test)]
+mod samples;
+mod text;
+
+pub use blind::{Blind, BlindSpots};
+pub use csv::{append_csv, append_csv_header};
+pub use devices_csv::write_devices_csv;
+pub use json::write_json;
+pub use ndjson::append_ndjson;
+pub use text::{Style, write_text};
+
+use crate::policy::Policy;
+use crate::record::{Tally, Verdict};
+use crate::time::Timestamp;
+
+/// Everything that a report tells.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What was read, in the order in which it was read.
+    pub inputs: Vec<Input>,
+    /// The rules.
+    pub policy: Policy,
+    /// The day to judge as on, where the user named one; else it is that of the last packet.
+    pub at: Option<Timestamp>,
+    /// The counts over all flows, merged.
+    pub tally: Tally,
+    /// What could not be seen, apart from what the tally knows of its flows.
+    pub blind: BlindSpots,
+    /// The user ended the reading before the input ended.
+    pub cut_short: bool,
+}
+
+impl Summary {
+    /// Whether a verdict is `breaks`, which the exit code tells.
+    pub fn breaks(&self) -> bool {
+        self.tally.verdicts.get(&Verdict::Breaks).is_some()
+    }
+
+    /// When the policy was judged as on.
+    pub fn judged_at(&self) -> Option<Timestamp> {
+        self.at.or_else(|| self.last_packet())
+    }
+
+    /// The earliest packet of all inputs.
+    pub fn first_packet(&self) -> Option<Timestamp> {
+        self.inputs.iter().filter_map(|i| i.first_packet).min()
+    }
+
+    /// The latest packet of all inputs.
+    pub fn last_packet(&self) -> Option<Timestamp> {
+        self.inputs.iter().filter_map(|i| i.last_packet).max()
+    }
+
+    /// Packets of all inputs.
+    pub fn packets(&self) -> u64 {
+        self.inputs.iter().map(|i| i.packets).sum()
+    }
+
+    /// Bytes of all inputs.
+    pub fn bytes(&self) -> u64 {
+        self.inputs.iter().map(|i| i.bytes).sum()
+    }
+}
+
+/// One input, as far as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Input {
+    /// The file's name as the user gave it; `-` for standard input.
+    pub name: String,
+    /// Packets read.
+    pub packets: u64,
+    /// Bytes read of the file, after decompression.
+    pub bytes: u64,
+    /// Time of the earliest packet; `None` where there was none.
+    pub first_packet: Option<Timestamp>,
+    /// Time of the latest packet.
+    pub last_packet: Option<Timestamp>,
+    /// Why the reading ended before the input did, or what was skipped; one line.
+    pub damage: Option<String>,
+}

@@ -1,0 +1,164 @@
+//! A flow record as one line of JSON.
+
+use super::escape;
+use crate::record::{FieldSink, FlowRecord, Word, decimal};
+use crate::time::Timestamp;
+
+/// Appends `record` as one JSON object and a line feed. This is on the hot path: no formatting machinery, no
+/// allocation but the growth of `out`.
+pub fn append_ndjson(record: &FlowRecord, out: &mut Vec<u8>) {
+    let mut line = Line { out, before: b'{' };
+    record.visit(&mut line);
+    out.extend_from_slice(b"}\n");
+}
+
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    /// What stands before the next field.
+    before: u8,
+}
+
+impl Line<'_> {
+    /// The field's name, ready for its value.
+    #[inline]
+    fn name(&mut self, name: &'static str) {
+        self.out.push(self.before);
+        self.before = b',';
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// The field as a whole: `null`, or what `write` appends.
+    #[inline]
+    fn field<T>(
+        &mut self,
+        name: &'static str,
+        value: Option<T>,
+        write: impl FnOnce(&mut Vec<u8>, T),
+    ) {
+        self.name(name);
+        match value {
+            Some(value) => write(self.out, value),
+            None => self.out.extend_from_slice(b"null"),
+        }
+    }
+}
+
+fn list<T>(
+    out: &mut Vec<u8>,
+    values: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (i, value) in values.into_iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write(out, value);
+    }
+    out.push(b']');
+}
+
+fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
+}
+
+impl FieldSink for Line<'_> {
+    fn text(&mut self, name: &'static str, value: Option<&str>) {
+        self.field(name, value, |out, text| {
+            quoted(out, |out| escape::json(out, text));
+        });
+    }
+
+    #[inline]
+    fn word<W: Word>(&mut self, name: &'static str, value: Option<W>) {
+        self.field(name, value, |out, word| {
+            quoted(out, |out| word.append(out));
+        });
+    }
+
+    fn number(&mut self, name: &'static str, value: Option<u64>) {
+        self.field(name, value, decimal);
+    }
+
+    fn flag(&mut self, name: &'static str, value: Option<bool>) {
+        self.field(name, value, |out, flag| {
+            out.extend_from_slice(if flag { b"true" } else { b"false" });
+        });
+    }
+
+    fn time(&mut self, name: &'static str, value: Option<Timestamp>) {
+        self.field(name, value, |out, time| {
+            quoted(out, |out| time.write_rfc3339(out));
+        });
+    }
+
+    #[inline]
+    fn words<W: Word>(&mut self, name: &'static str, values: Option<impl IntoIterator<Item = W>>) {
+        self.field(name, values, |out, words| {
+            list(out, words, |out, word| quoted(out, |out| word.append(out)));
+        });
+    }
+
+    fn texts(&mut self, name: &'static str, values: Option<&[String]>) {
+        self.field(name, values, |out, texts| {
+            list(out, texts, |out, text| {
+                quoted(out, |out| escape::json(out, text));
+            });
+        });
+    }
+
+    fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = u64>) {
+        self.field(name, Some(values), |out, numbers| {
+            list(out, numbers, decimal);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::FIELDS;
+    use crate::report::samples;
+
+    #[test]
+    fn a_full_record() {
+        let mut out = Vec::new();
+        append_ndjson(&samples::full_record(), &mut out);
+        insta::assert_snapshot!(String::from_utf8(out).expect("JSON is UTF-8"));
+    }
+
+    #[test]
+    fn fields_come_in_the_order_of_the_contract() {
+        for record in [samples::full_record(), FlowRecord::default()] {
+            let mut out = Vec::new();
+            append_ndjson(&record, &mut out);
+            let text = String::from_utf8(out).expect("JSON is UTF-8");
+            let object: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&text).expect("one JSON object");
+            assert_eq!(object.len(), FIELDS.len());
+            let mut at = 0;
+            for name in FIELDS {
+                let key = format!("\"{name}\":");
+                at += text.get(at..).and_then(|t| t.find(&key)).expect(name);
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_text_stays_inside_its_string() {
+        let record = FlowRecord {
+            sni: Some("a\",\"verdict\":\"ok\u{1b}]0;x\u{7}\n".into()),
+            ..FlowRecord::default()
+        };
+        let mut out = Vec::new();
+        append_ndjson(&record, &mut out);
+        assert_eq!(out.iter().filter(|b| **b == b'\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_slice(&out).expect("one JSON object");
+        assert_eq!(value["sni"], record.sni.as_deref().unwrap_or_default());
+        assert_eq!(value["verdict"], "unknown");
+    }
+}
