@@ -81,17 +81,14 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         let capture = Capture::new(options, &stop, queues, pool_rx);
         let capture = scope.spawn(move || capture.run(sources, progress));
 
-        let written = Ordered::new(outputs, &formats, workers).run(&batch_rx, &stop);
+        let mut ordered = Ordered::new(outputs, &formats, workers);
+        let written = ordered.run(&batch_rx, &stop);
 
-        let mut tally = Tally::new(MAX_LINES, MAX_LINES);
         let mut given_up = ShardCounts::default();
         let mut failed = None;
         for handle in handles {
             match handle.join() {
-                Ok((part, counts)) => {
-                    tally.merge(part);
-                    given_up += counts;
-                }
+                Ok(counts) => given_up += counts,
                 Err(_) => failed = Some(RunError::Thread("worker")),
             }
         }
@@ -105,7 +102,7 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
             inputs: seen.inputs,
             policy: options.policy.clone(),
             at: options.at,
-            tally,
+            tally: ordered.tally,
             blind: blind_spots(&seen.undecoded, given_up),
             cut_short: seen.cut_short,
         })
@@ -357,8 +354,7 @@ fn narrow(value: usize) -> u32 {
 struct Worker<'a> {
     index: usize,
     workers: usize,
-    /// Each with its own counts, so that what a full tally leaves out does not depend on the number of workers.
-    shards: Vec<(Shard, Tally)>,
+    shards: Vec<Shard>,
     policy: &'a Policy,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
@@ -367,6 +363,7 @@ struct Worker<'a> {
 /// The records of one worker in one epoch, in the order of their first packets.
 struct Batch {
     epoch: u64,
+    records: Vec<FlowRecord>,
     /// One for each format.
     texts: Vec<Text>,
 }
@@ -382,7 +379,7 @@ struct Text {
 impl<'a> Worker<'a> {
     fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat]) -> Self {
         let own = (0..SHARDS).filter(|shard| worker_of(*shard, workers) == index);
-        let shards = own.map(|_| (Shard::new(options.limits), Tally::new(MAX_LINES, MAX_LINES))).collect();
+        let shards = own.map(|_| Shard::new(options.limits)).collect();
         Self {
             index,
             workers,
@@ -393,16 +390,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> (Tally, ShardCounts) {
+    fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> ShardCounts {
         let mut last_epoch = 0;
         for block in blocks {
             for packet in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets) {
-                if let Some((shard, _)) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
+                if let Some(shard) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
                     shard.packet(packet, &block);
                 }
             }
             if let Some(tick) = block.tick {
-                for (shard, _) in &mut self.shards {
+                for shard in &mut self.shards {
                     shard.tick(tick.now);
                 }
                 last_epoch = tick.epoch + 1;
@@ -412,35 +409,26 @@ impl<'a> Worker<'a> {
                 let _ = pool.try_send(block);
             }
         }
-        for (shard, _) in &mut self.shards {
+        for shard in &mut self.shards {
             shard.finish();
         }
         let _ = batches.send(self.batch(last_epoch));
         let mut counts = ShardCounts::default();
-        let mut tally = Tally::new(MAX_LINES, MAX_LINES);
-        for (shard, part) in self.shards {
+        for shard in &self.shards {
             counts += shard.counts();
-            tally.merge(part);
         }
-        (tally, counts)
+        counts
     }
 
     fn batch(&mut self, epoch: u64) -> Batch {
-        let mut records: Vec<FlowRecord> = Vec::new();
-        for (shard, tally) in &mut self.shards {
-            let before = records.len();
-            records.extend(shard.take_records());
-            let own = records.get_mut(before..).unwrap_or_default();
-            own.sort_unstable_by_key(|record| record.first_packet);
-            for record in own {
-                record.route = self.ours.route(record.client_ip, record.server_ip);
-                judge(record, self.policy);
-                tally.add(record);
-            }
-        }
+        let mut records: Vec<FlowRecord> = self.shards.iter_mut().flat_map(Shard::take_records).collect();
         records.sort_unstable_by_key(|record| record.first_packet);
+        for record in &mut records {
+            record.route = self.ours.route(record.client_ip, record.server_ip);
+            judge(record, self.policy);
+        }
         let texts = self.formats.iter().map(|format| text(*format, &records)).collect();
-        Batch { epoch, texts }
+        Batch { epoch, records, texts }
     }
 }
 
@@ -453,22 +441,24 @@ fn text(format: FlowFormat, records: &[FlowRecord]) -> Text {
     text
 }
 
-/// Puts the batches of an epoch into one order and writes them.
+/// Puts the batches of an epoch into one order, counts the records and writes them. Counted in that order and in one
+/// place, so that what a full tally leaves out does not depend on the number of workers.
 struct Ordered<'a> {
     outputs: &'a mut FlowOutputs,
     formats: &'a [FlowFormat],
     workers: usize,
     waiting: BTreeMap<u64, Vec<Batch>>,
     merged: Vec<u8>,
+    tally: Tally,
 }
 
 impl<'a> Ordered<'a> {
-    const fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize) -> Self {
-        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new() }
+    fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize) -> Self {
+        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally: Tally::new(MAX_LINES, MAX_LINES) }
     }
 
     /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
-    fn run(mut self, batches: &Receiver<Batch>, stop: &AtomicBool) -> Result<(), OutputError> {
+    fn run(&mut self, batches: &Receiver<Batch>, stop: &AtomicBool) -> Result<(), OutputError> {
         let mut result = Ok(());
         for batch in batches {
             if result.is_err() {
@@ -481,10 +471,19 @@ impl<'a> Ordered<'a> {
             if epoch.len() == self.workers
                 && let Some(batches) = self.waiting.remove(&number)
             {
+                self.count(&batches);
                 result = self.write(&batches);
             }
         }
         result
+    }
+
+    fn count(&mut self, batches: &[Batch]) {
+        let mut records: Vec<&FlowRecord> = batches.iter().flat_map(|batch| &batch.records).collect();
+        records.sort_unstable_by_key(|record| record.first_packet);
+        for record in records {
+            self.tally.add(record);
+        }
     }
 
     fn write(&mut self, batches: &[Batch]) -> Result<(), OutputError> {
@@ -517,5 +516,5 @@ fn merge(texts: &[&Text], out: &mut Vec<u8>) {
     }
 }
 
-/// Devices and servers that get a line of their own, in each shard.
-const MAX_LINES: usize = 20_000;
+/// Devices, and servers, that get a line of their own in the report.
+const MAX_LINES: usize = 100_000;
