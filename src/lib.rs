@@ -16,6 +16,7 @@ pub mod config;
 pub mod decode;
 pub mod dispatch;
 pub mod framing;
+pub mod generate;
 pub mod hello;
 pub mod output;
 pub mod policy;
