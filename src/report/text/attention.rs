@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 
-use super::page::{Look, Page};
-use super::{heading, period, version_or_none, without_version};
+use super::page::{Look, Page, Piece};
+use super::{heading, period, version_or_none};
 use crate::policy::{MIN_VERSION_OFFER, UNRANKED_VERSION};
 use crate::record::{
-    Act, Device, DeviceKey, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap, Verdict, Version,
+    Act, Device, DeviceKey, Hours, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap, Verdict,
+    Version,
 };
 use crate::report::json::{stack_name, word};
 use crate::report::numbers::{counted, grouped};
@@ -106,34 +107,46 @@ impl Machine<'_> {
     }
 }
 
-/// Writes the devices that need attention, then those that could not be judged.
+/// Writes the devices that have to change, those that a server holds back, and those that could not be judged.
 pub(super) fn devices(
     page: &mut Page<'_>,
     summary: &Summary,
     machines: &[Machine<'_>],
 ) -> io::Result<()> {
-    let need = |m: &&Machine<'_>| m.verdict() >= Verdict::AtRisk;
-    let count = machines.iter().filter(need).count();
-    if count > 0 {
-        heading(page, "Devices that need attention")?;
+    let attention = machines.iter().filter(|m| m.verdict() >= Verdict::AtRisk);
+    let (held_back, change): (Vec<_>, Vec<_>) =
+        attention.partition(|m| m.act() == Some(Act::Server));
+    let unknown: Vec<_> = machines
+        .iter()
+        .filter(|m| m.verdict() == Verdict::Unknown)
+        .collect();
+
+    if !change.is_empty() {
+        heading(page, "Devices that must change")?;
     }
-    for (i, machine) in machines.iter().filter(need).take(MAX_DEVICES).enumerate() {
+    for (i, machine) in change.iter().take(MAX_DEVICES).enumerate() {
         if i > 0 {
             page.blank()?;
         }
         device(page, summary, machine)?;
     }
-    more(page, count, MAX_DEVICES, "device", "devices")?;
+    more(page, change.len(), MAX_DEVICES, "device", "devices")?;
 
-    let unknown = |m: &&Machine<'_>| m.verdict() == Verdict::Unknown;
-    let count = machines.iter().filter(unknown).count();
-    if count > 0 {
+    if !held_back.is_empty() {
+        heading(page, "Devices held back by a server")?;
+    }
+    for machine in held_back.iter().take(MAX_DEVICES) {
+        device_held_back(page, machine)?;
+    }
+    more(page, held_back.len(), MAX_DEVICES, "device", "devices")?;
+
+    if !unknown.is_empty() {
         heading(page, "Devices that could not be judged")?;
     }
-    for machine in machines.iter().filter(unknown).take(MAX_UNKNOWN) {
+    for machine in unknown.iter().take(MAX_UNKNOWN) {
         unjudged(page, machine)?;
     }
-    more(page, count, MAX_UNKNOWN, "device", "devices")
+    more(page, unknown.len(), MAX_UNKNOWN, "device", "devices")
 }
 
 /// Writes the servers that have to change.
@@ -145,26 +158,15 @@ pub(super) fn servers(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> 
     }
     heading(page, "Servers that must change")?;
     for (key, server) in servers.iter().take(count.min(MAX_SERVERS)) {
-        let flows = server.judgements.worst_flows();
-        page.spread(
-            &[
-                (Look::Bad, format!("  {}", endpoint(key.address, key.port))),
-                (Look::Strong, spaced(&listed(&server.snis.by_count(), 2))),
-                (Look::Plain, spaced(&services(server))),
-                (
-                    Look::Dim,
-                    spaced(if server.ours { "ours" } else { "not ours" }),
-                ),
-            ],
-            &[(
+        page.line(&[
+            (Look::Bad, format!("  {}", endpoint(key.address, key.port))),
+            (Look::Strong, spaced(&listed(&server.snis.by_count(), 2))),
+            (Look::Plain, spaced(&services(server))),
+            (
                 Look::Dim,
-                format!(
-                    "{} of {}",
-                    grouped(flows),
-                    counted(server.flows, "flow", "flows")
-                ),
-            )],
-        )?;
+                spaced(if server.ours { "ours" } else { "not ours" }),
+            ),
+        ])?;
         page.paragraph(4, Look::Plain, &server_sentence(summary, server))?;
     }
     more(page, count, MAX_SERVERS, "server", "servers")
@@ -179,100 +181,118 @@ const MAX_SERVERS: usize = 30;
 /// Servers shown of one device.
 const MAX_PEERS: usize = 3;
 
-fn device(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::Result<()> {
-    let mut left = vec![
+/// The client's address and all that helps to find it.
+fn header(machine: &Machine<'_>) -> Vec<Piece> {
+    let mut pieces = vec![
         (Look::Bad, format!("  {}", word(machine.address))),
         (Look::Strong, spaced(&machine.names())),
     ];
-    left.extend(machine.vlan().map(|vlan| (Look::Plain, spaced(&vlan))));
-    left.extend(machine.mac.map(|mac| (Look::Dim, spaced(&word(mac)))));
+    pieces.extend(machine.vlan().map(|vlan| (Look::Plain, spaced(&vlan))));
+    pieces.extend(machine.mac.map(|mac| (Look::Dim, spaced(&word(mac)))));
     if !machine.ours() {
-        left.push((Look::Dim, spaced("not ours")));
+        pieces.push((Look::Dim, spaced("not ours")));
     }
-    let (bad, all) = (machine.worst_flows(), machine.flows());
-    let flows = counted(all, "flow", "flows");
-    let right = if bad == all {
-        flows
-    } else {
-        format!("{} of {flows}", grouped(bad))
-    };
-    page.spread(&left, &[(Look::Dim, right)])?;
+    pieces
+}
+
+fn device(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::Result<()> {
+    page.line(&header(machine))?;
     for (key, device) in machine.worst_stacks() {
         if machine.stacks.len() > 1
             && let Some(name) = stack_name(key, device)
         {
-            let others = machine.stacks.len() - 1;
-            page.line(&[(
-                Look::Dim,
-                format!(
-                    "    TLS stack {}, one of {}",
-                    escape::for_terminal(&name),
-                    grouped(others as u64 + 1)
-                ),
-            )])?;
+            let line = format!(
+                "    TLS stack {}, one of {}:",
+                escape::for_terminal(&name),
+                grouped(machine.stacks.len() as u64)
+            );
+            page.line(&[(Look::Dim, line)])?;
         }
         stack(page, machine, device)?;
     }
-    let (first, last) = (
-        machine.worst_stacks().map(|(_, d)| d.first_seen).min(),
-        machine.worst_stacks().map(|(_, d)| d.last_seen).max(),
-    );
-    // In a short capture the hours say nothing.
-    let long = |first, last| crate::time::Timestamp::since_ns(last, first) >= HOUR_NS;
-    if let (Some(first), Some(last)) = (first, last)
-        && summary
-            .first_packet()
-            .zip(summary.last_packet())
-            .is_some_and(|(first, last)| long(first, last))
+    let (bad, all) = (machine.worst_flows(), machine.flows());
+    if bad < all {
+        let flows = counted(all - bad, "other flow", "other flows");
+        let verb = if all - bad == 1 { "is" } else { "are" };
+        page.paragraph(4, Look::Dim, &format!("Its {flows} {verb} not affected."))?;
+    }
+    seen(page, summary, machine)
+}
+
+/// When the device was there to be found.
+fn seen(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::Result<()> {
+    let stacks = || machine.worst_stacks().map(|(_, d)| d);
+    let first = stacks().map(|d| d.first_seen).min();
+    let last = stacks().map(|d| d.last_seen).max();
+    let capture = summary.first_packet().zip(summary.last_packet());
+    if let (Some(first), Some(last), Some((from, to))) = (first, last, capture)
+        // In a short capture the hours say nothing.
+        && to.since_ns(from) >= HOUR_NS
     {
-        let hours: u64 = machine
-            .worst_stacks()
-            .map(|(_, d)| d.hours.len())
-            .max()
-            .unwrap_or(0);
-        page.paragraph(
-            4,
-            Look::Dim,
-            &format!(
-                "Seen {}, in {}.",
-                period(first, last),
-                counted(hours, "hour", "hours")
-            ),
-        )?;
+        let mut hours = Hours::default();
+        for stack in stacks() {
+            hours.merge(stack.hours.clone());
+        }
+        let mut all = Hours::default();
+        all.insert(from, to, 1);
+        let line = format!(
+            "Seen {}, in {} of the capture's {} hours.",
+            period(first, last),
+            grouped(hours.len()),
+            grouped(all.len())
+        );
+        page.paragraph(4, Look::Dim, &line)?;
+    }
+    Ok(())
+}
+
+/// A device that has nothing to change itself: one line for it, one for each server.
+fn device_held_back(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
+    page.line(&header(machine))?;
+    for (_, device) in machine.worst_stacks() {
+        peers(page, &worst_peers(device))?;
     }
     Ok(())
 }
 
 const HOUR_NS: u64 = 3_600_000_000_000;
 
-/// The servers with which a stack has its worst flows, and what has to be done.
-fn stack(page: &mut Page<'_>, machine: &Machine<'_>, device: &Device) -> io::Result<()> {
-    let worst: Vec<_> = device
-        .peers_by_weight()
-        .into_iter()
-        .filter(|(_, p)| p.judgements.worst() == Some(device.verdict()))
-        .collect();
+/// The servers with which a stack has its worst flows.
+fn worst_peers(device: &Device) -> Vec<(&PeerKey, &Peer)> {
+    let mut peers = device.peers_by_weight();
+    peers.retain(|(_, p)| p.judgements.worst() == Some(device.verdict()));
+    peers
+}
+
+fn peers(page: &mut Page<'_>, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
     for (key, peer) in worst.iter().take(MAX_PEERS) {
-        page.spread(
-            &[
-                (Look::Bad, format!("    {}", how(peer))),
-                (Look::Plain, format!(" with {}", server_name(key))),
-                (
-                    Look::Dim,
-                    spaced(peer.role.as_deref().or(key.service).unwrap_or_default()),
-                ),
-            ],
-            &[(
-                Look::Dim,
-                counted(peer.judgements.worst_flows(), "flow", "flows"),
-            )],
-        )?;
+        let service = key.service.map_or_else(String::new, |s| format!("{s} "));
+        let flows = counted(
+            peer.judgements.worst_flows(),
+            &format!("{service}flow"),
+            &format!("{service}flows"),
+        );
+        let (look, how) = how(peer);
+        page.line(&[
+            (Look::Plain, format!("    {flows}: ")),
+            (look, how),
+            (Look::Plain, format!(" {}", server_name(key))),
+            (Look::Dim, spaced(peer.role.as_deref().unwrap_or_default())),
+        ])?;
     }
-    if worst.len() > MAX_PEERS {
-        let rest = (worst.len() - MAX_PEERS) as u64;
-        let line = format!("    and with {} more", counted(rest, "server", "servers"));
-        page.line(&[(Look::Plain, line)])?;
+    match worst.len().checked_sub(MAX_PEERS) {
+        None | Some(0) => Ok(()),
+        Some(rest) => {
+            let rest = counted(rest as u64, "more server", "more servers");
+            page.line(&[(Look::Dim, format!("    and the same with {rest}"))])
+        }
     }
+}
+
+/// What a stack does with its worst servers, and what has to be done about it.
+fn stack(page: &mut Page<'_>, machine: &Machine<'_>, device: &Device) -> io::Result<()> {
+    let worst = worst_peers(device);
+    peers(page, &worst)?;
     let mut said: Vec<String> = Vec::new();
     for (_, peer) in &worst {
         let sentence = sentence(machine, device, peer);
@@ -340,15 +360,13 @@ fn unjudged(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
         }
     }
     let why = listed(&why.by_count(), 2);
-    page.spread(
-        &[
-            (Look::Warn, format!("  {}", word(machine.address))),
-            (Look::Strong, spaced(&machine.names())),
-            (Look::Plain, spaced(&why)),
-            (Look::Dim, format!(": {}", listed(&peers.by_count(), 1))),
-        ],
-        &[(Look::Dim, counted(machine.worst_flows(), "flow", "flows"))],
-    )
+    let flows = counted(machine.worst_flows(), "flow", "flows");
+    page.line(&[
+        (Look::Warn, format!("  {}", word(machine.address))),
+        (Look::Strong, spaced(&machine.names())),
+        (Look::Plain, format!("  {flows} {why}")),
+        (Look::Dim, format!(": {}", listed(&peers.by_count(), 1))),
+    ])
 }
 
 /// Reasons why a flow could not be judged, in words.
@@ -357,12 +375,12 @@ fn in_words(reason: &str) -> &str {
         "refused-by-server" => "refused by the server",
         "refused-by-client" => "broken off by the client",
         "not-answered" => "not answered",
-        "one-direction" => "one direction captured",
-        "joined-mid-stream" => "began before the capture",
+        "one-direction" => "seen in one direction",
+        "joined-mid-stream" => "begun before the capture",
         "cleartext" => "without TLS",
-        "not-seen" => "hello not captured",
-        "version-not-seen" => "version not captured",
-        UNRANKED_VERSION => "a version that no standard knows",
+        "not-seen" => "without a captured hello",
+        "version-not-seen" => "without a captured version",
+        UNRANKED_VERSION => "with a version of no standard",
         other => other,
     }
 }
@@ -395,14 +413,18 @@ fn server_sentence(summary: &Summary, server: &Server) -> String {
     format!("Chose {}, for {more}{clients}.{can}", chosen.join(", "))
 }
 
-/// What the flows of the worst verdict came to: a version, or how they ended.
-fn how(peer: &Peer) -> String {
+/// What the flows of the worst verdict came to, in words that the server's name follows.
+fn how(peer: &Peer) -> (Look, String) {
     let oldest = peer.negotiated.iter().filter_map(|(v, _)| *v).min();
-    match (oldest, peer.outcomes.by_count().first()) {
-        (Some(version), _) => word(version),
-        (None, Some((outcome, _))) => without_version(**outcome).into(),
-        (None, None) => without_version(Outcome::Unknown).into(),
-    }
+    let words = match (oldest, peer.outcomes.by_count().first()) {
+        (Some(version), _) => return (Look::Bad, format!("{} with", word(version))),
+        (None, Some((Outcome::RefusedByServer, _))) => "refused by",
+        (None, Some((Outcome::RefusedByClient, _))) => "broken off with",
+        (None, Some((Outcome::NoAnswer, _))) => "no answer from",
+        (None, Some((Outcome::Cleartext, _))) => "without TLS with",
+        _ => "with",
+    };
+    (Look::Warn, words.into())
 }
 
 /// The name that was asked for with the address, or the address alone.

@@ -193,7 +193,7 @@ fn context(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
     }
     let at = summary
         .judged_at()
-        .map_or_else(String::new, |at| format!(", as on {}", date(at)));
+        .map_or_else(String::new, |at| format!("; judged as on {}", date(at)));
     page.paragraph(
         0,
         Look::Dim,
@@ -229,22 +229,27 @@ fn versions(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
     let bar_width = page
         .style
         .columns
-        .saturating_sub(2 + name_width + 2 + 2 + count_width + 2 + 6 + 2 + BREAKS.len());
+        .saturating_sub(2 + name_width + 2 + 2 + count_width + 2 + 6 + 2 + BREAKS.len())
+        .min(MAX_BAR_WIDTH);
     for (name, flows, look) in rows {
         let bar = page.bar(flows, most, bar_width);
-        let mark = if look == Look::Bad { BREAKS } else { "" };
+        let mark = if look == Look::Bad {
+            format!("  {BREAKS}")
+        } else {
+            String::new()
+        };
         page.line(&[
             (Look::Plain, format!("  {}  ", padded(&name, name_width))),
             (look, padded(&bar, bar_width)),
             (
                 Look::Plain,
                 format!(
-                    "  {:>count_width$}  {:>6}  ",
+                    "  {:>count_width$}  {:>6}",
                     grouped(flows),
                     percent(flows, tally.flows)
                 ),
             ),
-            (look, mark.into()),
+            (look, mark),
         ])?;
     }
     Ok(())
@@ -259,7 +264,15 @@ fn unseen(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
         .filter_map(|input| Some((&input.name, input.damage.as_ref()?)))
         .collect();
     heading(page, "What could not be seen")?;
-    if spots.is_empty() && damaged.is_empty() && summary.packets() > 0 {
+    if summary.cut_short {
+        let line = "Everything after the point at which the reading was ended.";
+        page.paragraph(2, Look::Warn, line)?;
+    }
+    let whole = spots.is_empty() && damaged.is_empty() && !summary.cut_short;
+    if whole && summary.packets() == 0 {
+        return page.paragraph(2, Look::Plain, "Nothing was there to be seen.");
+    }
+    if whole {
         return page.paragraph(
             2,
             Look::Good,
@@ -299,6 +312,8 @@ fn unseen(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
 }
 
 const BREAKS: &str = "breaks";
+/// Longer bars make the eye lose the row.
+const MAX_BAR_WIDTH: usize = 60;
 const MAX_BLIND_SPOTS: usize = 20;
 
 fn heading(page: &mut Page<'_>, text: &str) -> io::Result<()> {
