@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::cli::{AuditArgs, ColorWhen, Format, SharedArgs};
+use crate::dispatch::SHARDS;
 use crate::output::{FlowFormat, ReportFormat, Target};
 use crate::policy::{self, Cidr, Networks, Policy};
 use crate::time::Timestamp;
@@ -96,7 +97,10 @@ impl AuditOptions {
         let options = Self {
             inputs,
             filter: shared.filter,
-            workers: shared.workers.map_or_else(processors, usize::from),
+            workers: shared
+                .workers
+                .map_or_else(processors, usize::from)
+                .min(SHARDS),
             policy: policy(&shared.policy)?,
             at: shared.at.as_deref().map(day).transpose()?,
             ours: ours(&shared.ours)?,

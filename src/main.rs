@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use hellotap::cli::{AuditArgs, Cli, Command, Generate};
 use hellotap::config::{AuditOptions, OutputOptions};
-use hellotap::output::{FlowOutputs, Output, OutputError, ReportFormat};
+use hellotap::output::{FlowOutputs, Output, OutputError, ReportFormat, Target};
 use hellotap::report::progress::Progress;
 use hellotap::report::{Style, Summary, write_devices_csv, write_json, write_text};
 use hellotap::run::{self, RunError};
@@ -70,11 +70,7 @@ fn print_report(summary: &Summary, outputs: &OutputOptions) -> Result<(), Output
     }
     let style = Style::detect(outputs.color, io::stdout().is_terminal(), &io::stdout());
     let report = render(summary, outputs.format, &style);
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(&report)
-        .and_then(|()| stdout.flush())
-        .map_err(|e| OutputError::new("standard output", e))
+    Output::open(&Target::Stdout)?.write(&report)
 }
 
 fn render(summary: &Summary, format: ReportFormat, style: &Style) -> Vec<u8> {
@@ -89,18 +85,12 @@ fn render(summary: &Summary, format: ReportFormat, style: &Style) -> Vec<u8> {
 }
 
 fn generate(what: Generate) -> anyhow::Result<()> {
-    let mut command = Cli::command();
     let mut text = Vec::new();
     match what {
-        Generate::Man => clap_mangen::Man::new(command).render(&mut text)?,
-        Generate::Completions { shell } => {
-            clap_complete::generate(shell, &mut command, "hellotap", &mut text);
-        }
+        Generate::Man => hellotap::generate::man(&mut text)?,
+        Generate::Completions { shell } => hellotap::generate::completions(shell, &mut text),
     }
-    io::stdout()
-        .write_all(&text)
-        .and_then(|()| io::stdout().flush())
-        .map_err(|e| OutputError::new("standard output", e))?;
+    Output::open(&Target::Stdout)?.write(&text)?;
     Ok(())
 }
 

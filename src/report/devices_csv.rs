@@ -83,3 +83,16 @@ fn cells(device: DeviceJson, hours: u64) -> Vec<String> {
         hours.to_string(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn an_office() {
+        let mut out = Vec::new();
+        write_devices_csv(&samples::office(), &mut out).expect("memory");
+        insta::assert_snapshot!(String::from_utf8(out).expect("UTF-8"));
+    }
+}

@@ -1,6 +1,6 @@
 //! The report as one JSON object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -76,7 +76,9 @@ struct SourceJson {
 #[derive(Serialize)]
 struct Totals {
     flows: u64,
+    /// Clients; each of their TLS stacks has an entry of its own in `devices`.
     devices: usize,
+    stacks: usize,
     servers: usize,
     negotiated_version: Counts,
     outcome: Counts,
@@ -194,7 +196,12 @@ fn report(summary: &Summary) -> Report<'_> {
         },
         totals: Totals {
             flows: tally.flows,
-            devices: devices.len(),
+            devices: devices
+                .iter()
+                .map(|(key, _)| (key.address, key.mac))
+                .collect::<BTreeSet<_>>()
+                .len(),
+            stacks: devices.len(),
             servers: servers.len(),
             negotiated_version: counts(&tally.negotiated, |v| v.map(word)),
             outcome: counts(&tally.outcomes, |o| Some(o.name().into())),
@@ -372,4 +379,30 @@ pub(super) fn word(word: impl Word) -> String {
     let mut out = Vec::new();
     word.append(&mut out);
     String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn an_office() {
+        let mut out = Vec::new();
+        write_json(&samples::office(), &mut out).expect("memory");
+        let text = String::from_utf8(out).expect("UTF-8");
+        insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "[version]"));
+    }
+
+    #[test]
+    fn hostile_names_come_back_and_stay_inside() {
+        let summary = samples::hostile();
+        let mut out = Vec::new();
+        write_json(&summary, &mut out).expect("memory");
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
+        let value: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+        let name = summary.inputs.first().map(|i| i.name.as_str());
+        assert_eq!(value["inputs"][0]["name"].as_str(), name);
+    }
 }
