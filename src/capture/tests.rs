@@ -379,8 +379,9 @@ fn lz4(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A name, how to compress, and the word in messages.
-const CODECS: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [("gzip", gzip), ("zstd", zstd), ("lz4", lz4)];
+/// A name, and how to compress.
+type Codec = (&'static str, fn(&[u8]) -> Vec<u8>);
+const CODECS: [Codec; 3] = [("gzip", gzip), ("zstd", zstd), ("lz4", lz4)];
 
 /// Larger than a block, and than a chunk of the decompressing thread.
 fn many() -> Vec<Packet> {
