@@ -29,7 +29,7 @@ use crate::policy::{Networks, Policy, judge};
 use crate::record::{FlowRecord, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
-use crate::shard::{Shard, ShardCounts};
+use crate::shard::{Shard, ShardCounts, Shared};
 use crate::time::Timestamp;
 
 /// Why a run failed.
@@ -47,6 +47,9 @@ pub enum RunError {
     /// Ctrl-C cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Spawn(#[source] io::Error),
     /// A thread ended by a panic: a defect of this program.
     #[error("internal error: the {0} thread failed")]
     Thread(&'static str),
@@ -75,11 +78,13 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
             queues.push(block_tx);
             let worker = Worker::new(index, workers, options, &formats);
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
-            handles.push(scope.spawn(move || worker.run(&block_rx, &batch_tx, &pool_tx)));
+            let thread = thread::Builder::new().name(format!("worker-{index}"));
+            handles.push(thread.spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx)).map_err(RunError::Spawn)?);
         }
         drop((batch_tx, pool_tx));
         let capture = Capture::new(options, &stop, queues, pool_rx);
-        let capture = scope.spawn(move || capture.run(sources, progress));
+        let thread = thread::Builder::new().name("capture".into());
+        let capture = thread.spawn_scoped(scope, move || capture.run(sources, progress)).map_err(RunError::Spawn)?;
 
         let mut ordered = Ordered::new(outputs, &formats, workers);
         let written = ordered.run(&batch_rx, &stop);
@@ -355,6 +360,7 @@ struct Worker<'a> {
     index: usize,
     workers: usize,
     shards: Vec<Shard>,
+    shared: Shared,
     policy: &'a Policy,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
@@ -384,6 +390,7 @@ impl<'a> Worker<'a> {
             index,
             workers,
             shards,
+            shared: Shared::default(),
             policy: &options.policy,
             ours: &options.ours,
             formats: formats.to_vec(),
@@ -393,14 +400,21 @@ impl<'a> Worker<'a> {
     fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> ShardCounts {
         let mut last_epoch = 0;
         for block in blocks {
-            for packet in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets) {
-                if let Some(shard) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
-                    shard.packet(packet, &block);
+            for packets in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets).chunks(WARM_PACKETS) {
+                for packet in packets {
+                    if let Some(shard) = self.shards.get(shard_of(packet.hash) / self.workers) {
+                        shard.warm(packet.hash);
+                    }
+                }
+                for packet in packets {
+                    if let Some(shard) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
+                        shard.packet(packet, &block, &mut self.shared);
+                    }
                 }
             }
             if let Some(tick) = block.tick {
                 for shard in &mut self.shards {
-                    shard.tick(tick.now);
+                    shard.tick(tick.now, &mut self.shared);
                 }
                 last_epoch = tick.epoch + 1;
                 let _ = batches.send(self.batch(tick.epoch));
@@ -410,7 +424,7 @@ impl<'a> Worker<'a> {
             }
         }
         for shard in &mut self.shards {
-            shard.finish();
+            shard.finish(&mut self.shared);
         }
         let _ = batches.send(self.batch(last_epoch));
         let mut counts = ShardCounts::default();
@@ -421,18 +435,23 @@ impl<'a> Worker<'a> {
     }
 
     fn batch(&mut self, epoch: u64) -> Batch {
-        let mut records: Vec<FlowRecord> = self.shards.iter_mut().flat_map(Shard::take_records).collect();
-        records.sort_unstable_by_key(|record| record.first_packet);
+        let mut records: Vec<FlowRecord> = Vec::new();
+        for shard in &mut self.shards {
+            shard.take_records(&mut records);
+        }
         for record in &mut records {
             record.route = self.ours.route(record.client_ip, record.server_ip);
             judge(record, self.policy);
         }
-        let texts = self.formats.iter().map(|format| text(*format, &records)).collect();
+        // A record is large: sort places, not records.
+        let mut order: Vec<&FlowRecord> = records.iter().collect();
+        order.sort_unstable_by_key(|record| record.first_packet);
+        let texts = self.formats.iter().map(|format| text(*format, &order)).collect();
         Batch { epoch, records, texts }
     }
 }
 
-fn text(format: FlowFormat, records: &[FlowRecord]) -> Text {
+fn text(format: FlowFormat, records: &[&FlowRecord]) -> Text {
     let mut text = Text::default();
     for record in records {
         format.append(record, &mut text.bytes);
@@ -516,5 +535,7 @@ fn merge(texts: &[&Text], out: &mut Vec<u8>) {
     }
 }
 
+/// Packets whose flows are looked up together.
+const WARM_PACKETS: usize = 16;
 /// Devices, and servers, that get a line of their own in the report.
 const MAX_LINES: usize = 100_000;
