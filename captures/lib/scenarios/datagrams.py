@@ -3,6 +3,7 @@
 from ..ends import gnutls, openssl, quic
 from ..lab import scenario
 from ..process import Background, run
+from ..said import pick
 
 
 @scenario("dtls.pcap", "DTLS 1.0 and 1.2 by OpenSSL and GnuTLS, with and without HelloVerifyRequest")
@@ -10,9 +11,11 @@ def dtls(lab):
     client, server = lab.pair()
     lab.truth.uses(openssl.name(), gnutls.name())
     cert, key = lab.ca.issue("www.example")
-    lab.start(openssl.server(server, cert, key, "-dtls", "-listen", "-min_protocol", "DTLSv1", port=4433, www=False))
-    words = ["gnutls-serv", "--udp", "-p", "5684", "--x509certfile", cert, "--x509keyfile", key, "--priority", "NORMAL:+VERS-DTLS1.0", "--echo"]
-    lab.start(Background(server.enter(*words), ready="listening on"))
+    # Each serves one client and ends; with -listen it sends a HelloVerifyRequest first.
+    careful = lab.start(openssl.server(server, cert, key, "-dtls", "-listen", "-min_protocol", "DTLSv1", port=4433, www=False))
+    trusting = lab.start(openssl.server(server, cert, key, "-dtls", "-min_protocol", "DTLSv1", port=4434, www=False))
+    words = ["stdbuf", "-oL", "gnutls-serv", "--udp", "-p", "5684", "--x509certfile", cert, "--x509keyfile", key, "--priority", "NORMAL:+VERS-DTLS1.0", "--echo"]
+    gnutls_serv = lab.start(Background(server.enter(*words), ready="listening on"))
 
     def s_client(port, version):
         local = client.next_port()
@@ -26,9 +29,14 @@ def dtls(lab):
         return gnutls.read(run(client.enter(*words), stdin=[(0.8, "hello over datagrams\n"), (0.4, "")], seconds=10), local)
 
     with lab.record(filter="udp"):
-        for port, said in ((4433, s_client(4433, "-dtls1")), (4433, s_client(4433, "-dtls1_2")), (5684, s_client(5684, "-dtls1_2")),
-                           (5684, gnutls_cli(5684, "DTLS1.0")), (5684, gnutls_cli(5684, "DTLS1.2"))):
-            lab.truth.add(client, server, port, said.expect(carrier="dtls", sni="www.example"), said.line, "", said.port, transport="udp")
+        for log_of, port, client_of, version, name in (
+                (careful, 4433, s_client, "-dtls1", "DTLS 1.0"), (trusting, 4434, s_client, "-dtls1_2", "DTLS 1.2"),
+                (gnutls_serv, 5684, s_client, "-dtls1_2", "DTLS 1.2"), (gnutls_serv, 5684, gnutls_cli, "DTLS1.0", "DTLS 1.0"),
+                (gnutls_serv, 5684, gnutls_cli, "DTLS1.2", "DTLS 1.2")):
+            seen = len(log_of.lines)
+            said = client_of(port, version)
+            log = pick("\n".join(log_of.lines[seen:]), "CIPHER is", "- Description:", "- Ephemeral")
+            lab.truth.add(client, server, port, said.expect(carrier="dtls", sni="www.example", client_max_version=name), said.line, log, said.port, transport="udp")
 
 
 @scenario("quic.pcap", "QUIC v1 and v2, with Retry, and a resumed session")

@@ -8,7 +8,6 @@ from ..lab import scenario
 from ..process import run
 from ..said import Said, pick
 from .mail import in_clear, upgraded
-from .versions import both
 
 WORK, IDLE = {"continued_in_clear": True}, {"continued_in_clear": False}
 SECRET, NONE = {"cleartext_credentials": True}, {"cleartext_credentials": False}
