@@ -23,7 +23,7 @@ TLS = "TLSCertificateFile {cert}\nTLSCertificateKeyFile {key}\nTLSCipherSuite NO
 
 @functools.cache
 def name():
-    text = subprocess.run(["slapd", "-V"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True).stderr
+    text = subprocess.run(["slapd", "-VV"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True).stderr
     return "OpenLDAP " + re.search(r"slapd ([\d.]+)", text)[1] + " on GnuTLS"
 
 
