@@ -37,7 +37,7 @@ class Tools:
         if missing:
             quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
-            # Debian starts no service from here: ours run in namespaces, with configurations of their own.
+            # Where the init system minds it, RUNLEVEL=1 keeps the packages' own services from starting: ours run in namespaces.
             subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True, env={**quiet, "RUNLEVEL": "1"})
 
     def _python(self):

@@ -5,7 +5,7 @@ import sys
 
 from ..ends import dovecot, mail_client, openssl, postfix, tlslite
 from ..lab import scenario
-from ..process import run
+from ..process import Background, run
 from ..said import pick
 from .versions import both
 
@@ -179,6 +179,29 @@ def opportunist(lab, old, server, sender, mta, too_old):
         lab.truth.add(old, server, 25, failed("smtp", **too_old, **names), said, mta.next_line(f"SSL_accept error from unknown[{old.ip}]"))
     said = sender.next_line("status=sent", 20)
     lab.truth.add(old, server, 25, in_clear("smtp", "offered-unused", continued_in_clear=True, cleartext_credentials=False, **names), said, mta.next_line(" rcpt=1 data=1"))
+
+
+@scenario("starttls-stripped.pcap", "Postfix' offer of STARTTLS overwritten on its way to the client, in two firewalls' manners; the client goes on in the clear, once with a password")
+def starttls_stripped(lab):
+    network = lab.network()
+    # The relay has an address of its own, in the server's place; what is recorded is the clients' side of it.
+    client, relay = network.host("client", "10.20.0.10/24"), network.host("relay", "10.20.0.1/24", "10.20.1.2/24")
+    server = network.host("server", "10.20.1.1/24")
+    lab.truth.uses(mail_client.name(lab.tools), postfix.name(), dovecot.name(), "this project's own mangling relay")
+    cert = lab.ca.issue(HOST)
+    mda = lab.start(dovecot.Dovecot(server, lab.folder / "dovecot", *cert))
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
+                                    smtpd_sasl_path=mda.auth, smtpd_sasl_security_options="noanonymous", smtpd_tls_auth_only="no"))
+    relays = {}
+    for port, replacement in ((25, "XXXXXXXA"), (587, "********")):
+        program = [sys.executable, lab.tools.clients / "mangling_relay.py", port, server.ip, port, replacement]
+        relays[port] = lab.start(Background(relay.enter(*program), ready="listening"))
+    with lab.record(filter=f"tcp and host {client.ip}"):
+        for port, service, login in ((25, "smtp", None), (587, "submission", LOGIN)):
+            said = mail_client.session(lab.tools, client, "smtp", relay.ip, port, name="printer-2fl", tls="if-offered", login=login)
+            log = relays[port].wait_for("overwrote") + " | " + mta.next_line("disconnect from")
+            lab.truth.add(client, relay, port, in_clear(service, "stripped-suspected", continued_in_clear=True, cleartext_credentials=bool(login),
+                                                        client_name="printer-2fl", server_name_banner=BANNER), said.line, log, said.port)
 
 
 def hand_over(host, recipient):
