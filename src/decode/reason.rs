@@ -62,7 +62,8 @@ impl Undecoded {
         match self {
             Self::EtherType(number) => ether_type_name(number).is_some(),
             Self::PppProtocol(number) => ppp_name(number).is_some(),
-            Self::LinkType(_) | Self::Llc(_) | Self::Malformed(..) => false,
+            Self::Llc(number) => llc_name(number).is_some(),
+            Self::LinkType(_) | Self::Malformed(..) => false,
             _ => true,
         }
     }
