@@ -76,13 +76,12 @@ impl std::fmt::Display for Damage {
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The operating system said no.
-    #[error("cannot open {}: {source}", path.display())]
+    #[error("cannot open {}: {reason}", path.display())]
     Open {
         /// As given.
         path: PathBuf,
-        /// Its reason.
-        #[source]
-        source: io::Error,
+        /// Its reason. Part of the message, hence not a `source`, which would print it twice.
+        reason: io::Error,
     },
     /// A directory where a file should be.
     #[error("{} is a directory, not a capture file", path.display())]
@@ -105,13 +104,12 @@ pub enum CaptureError {
         why: String,
     },
     /// Reading failed before anything was read.
-    #[error("cannot read {name}: {source}")]
+    #[error("cannot read {name}: {reason}")]
     Unreadable {
         /// The input.
         name: String,
-        /// The reason.
-        #[source]
-        source: io::Error,
+        /// The reason, likewise.
+        reason: io::Error,
     },
 }
 
@@ -153,9 +151,9 @@ impl FileSource {
                 limits,
             );
         }
-        let error = |source| CaptureError::Open {
+        let error = |reason| CaptureError::Open {
             path: path.to_owned(),
-            source,
+            reason,
         };
         let file = File::open(path).map_err(error)?;
         let metadata = file.metadata().map_err(error)?;
@@ -192,9 +190,9 @@ impl FileSource {
             reader,
             count: Arc::clone(&consumed),
         });
-        let unreadable = |name: &str, source| CaptureError::Unreadable {
+        let unreadable = |name: &str, reason| CaptureError::Unreadable {
             name: name.to_owned(),
-            source,
+            reason,
         };
 
         let mut head = Vec::with_capacity(pcap::HEADER_BYTES);
@@ -276,17 +274,17 @@ impl FileSource {
         let read = self.input.read_some(block, target);
         let added = block.len().saturating_sub(before);
         self.bytes_read = self.bytes_read.saturating_add(added as u64);
-        if let Err(source) = read {
+        if let Err(reason) = read {
             // What came before the failure is kept, and told apart from an input that cannot be read at all.
             self.ended = added == 0;
             let offset = self.position.saturating_add(block.len() as u64);
             if self.bytes_read <= pcap::HEADER_BYTES as u64 {
                 return Err(CaptureError::Unreadable {
                     name: self.name.clone(),
-                    source,
+                    reason,
                 });
             }
-            self.note(offset, source.to_string());
+            self.note(offset, reason.to_string());
             return Ok(added > 0);
         }
         if added > 0 {

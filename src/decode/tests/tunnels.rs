@@ -464,6 +464,14 @@ fn other_traffic_in_a_tunnel_is_counted_by_what_it_is() {
             udp(
                 9,
                 4789,
+                &chain(&[&vxlan, &ethernet(38, &hex!("424203")), &[0; 35]]),
+            ),
+            "LLC service access point 0x42 (spanning tree)",
+        ),
+        (
+            udp(
+                9,
+                4789,
                 &chain(&[&vxlan, &ethernet(0x0800, &v4(1, &[0; 8]))]),
             ),
             "IP protocol 1 (ICMP)",
