@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::vendor::vendor;
 use super::{Blind, Summary, escape};
 use crate::record::{
     Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey, SmallMap, Word,
@@ -240,7 +241,7 @@ pub(super) fn device(key: &DeviceKey, device: &Device) -> DeviceJson {
     DeviceJson {
         address: word(key.address),
         mac: key.mac.map(word),
-        vendor: None,
+        vendor: key.mac.and_then(vendor),
         names: names(&device.names),
         vlan: device
             .vlans

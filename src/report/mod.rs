@@ -14,6 +14,7 @@ pub mod progress;
 #[cfg(test)]
 mod samples;
 mod text;
+mod vendor;
 
 pub use blind::{Blind, BlindSpots};
 pub use csv::{append_csv, append_csv_header};

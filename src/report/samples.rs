@@ -195,7 +195,9 @@ fn client_mac(address: std::net::IpAddr) -> Option<Mac> {
     match address {
         std::net::IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();
-            Some(if a == 10 {
+            Some(if b == 20 {
+                Mac([0x00, 0x00, 0x00, b, c, d])
+            } else if a == 10 {
                 Mac([2, 0x42, a, b, c, d])
             } else {
                 Mac([2, 0x42, 0, 0, 0, 1])

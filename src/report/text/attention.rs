@@ -13,6 +13,7 @@ use crate::record::{
 };
 use crate::report::json::{stack_name, word};
 use crate::report::numbers::{counted, grouped};
+use crate::report::vendor::vendor;
 use crate::report::{Summary, escape};
 
 /// One client with all of its TLS stacks, the worst first.
@@ -188,7 +189,12 @@ fn header(machine: &Machine<'_>) -> Vec<Piece> {
         (Look::Strong, spaced(&machine.names())),
     ];
     pieces.extend(machine.vlan().map(|vlan| (Look::Plain, spaced(&vlan))));
-    pieces.extend(machine.mac.map(|mac| (Look::Dim, spaced(&word(mac)))));
+    if let Some(mac) = machine.mac {
+        pieces.push((Look::Dim, spaced(&word(mac))));
+        if let Some(vendor) = vendor(mac) {
+            pieces.push((Look::Dim, format!(" ({})", escape::for_terminal(vendor))));
+        }
+    }
     if !machine.ours() {
         pieces.push((Look::Dim, spaced("not ours")));
     }
