@@ -23,12 +23,9 @@ pub fn audit(
     _flows: &mut FlowOutputs,
     _progress: &Progress,
 ) -> Result<Summary, RunError> {
-    Ok(Summary {
-        inputs: Vec::new(),
-        policy: options.policy.clone(),
-        at: options.at,
-        tally: Tally::new(0, 0),
-        blind: BlindSpots::default(),
-        cut_short: false,
-    })
+    let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
+    let policy = options.policy.clone();
+    let mut summary = Summary::new(Vec::new(), policy, tally, BlindSpots::default());
+    summary.at = options.at;
+    Ok(summary)
 }

@@ -212,21 +212,15 @@ fn summary(records: &[FlowRecord]) -> Summary {
     for record in records {
         tally.add(record);
     }
-    Summary {
-        inputs: vec![Input {
-            name: "office.pcap".into(),
-            packets: 4_812,
-            bytes: 2_310_400,
-            first_packet: Some(Timestamp(MORNING)),
-            last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
-            damage: None,
-        }],
-        policy: Policy::m365(),
-        at: None,
-        tally,
-        blind: BlindSpots::default(),
-        cut_short: false,
-    }
+    let input = Input {
+        name: "office.pcap".into(),
+        packets: 4_812,
+        bytes: 2_310_400,
+        first_packet: Some(Timestamp(MORNING)),
+        last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
+        damage: None,
+    };
+    Summary::new(vec![input], Policy::m365(), tally, BlindSpots::default())
 }
 
 const SMTP: (&str, u16, Option<&str>) = ("52.97.1.2", 587, Some("smtp.office365.com"));
