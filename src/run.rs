@@ -86,7 +86,8 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         let thread = thread::Builder::new().name("capture".into());
         let capture = thread.spawn_scoped(scope, move || capture.run(sources, progress)).map_err(RunError::Spawn)?;
 
-        let mut ordered = Ordered::new(outputs, &formats, workers);
+        let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
+        let mut ordered = Ordered::new(outputs, &formats, workers, tally);
         let written = ordered.run(&batch_rx, &stop);
 
         let mut given_up = ShardCounts::default();
@@ -103,14 +104,11 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         }
         written?;
         let seen = seen?;
-        Ok(Summary {
-            inputs: seen.inputs,
-            policy: options.policy.clone(),
-            at: options.at,
-            tally: ordered.tally,
-            blind: blind_spots(&seen.undecoded, given_up),
-            cut_short: seen.cut_short,
-        })
+        let blind = blind_spots(&seen.undecoded, given_up);
+        let mut summary = Summary::new(seen.inputs, options.policy.clone(), ordered.tally, blind);
+        summary.at = options.at;
+        summary.cut_short = seen.cut_short;
+        Ok(summary)
     })
 }
 
@@ -217,7 +215,7 @@ impl<'a> Capture<'a> {
             input.damage = source.damage().map(ToString::to_string);
             inputs.push(input);
         }
-        self.end_epoch();
+        self.end();
         Ok(Seen { inputs, undecoded: self.decoder.counts(), cut_short })
     }
 
@@ -232,7 +230,7 @@ impl<'a> Capture<'a> {
                     input.last_packet = Some(input.last_packet.map_or(frame.time, |last| last.max(frame.time)));
                     self.frame(&frame)?;
                     if self.number.is_multiple_of(self.options.limits.epoch_packets) {
-                        self.send(&mut at, Some(self.tick()));
+                        self.send(&mut at, Some(self.tick(false)));
                     }
                 }
                 Next::End => {
@@ -303,8 +301,8 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
-    const fn tick(&self) -> Tick {
-        Tick { epoch: self.epoch, now: self.now }
+    const fn tick(&self, last: bool) -> Tick {
+        Tick { epoch: self.epoch, now: self.now, last }
     }
 
     /// Hands the block to the workers and goes on with another, which begins with the bytes from `at` on.
@@ -331,8 +329,8 @@ impl<'a> Capture<'a> {
         }
     }
 
-    fn end_epoch(&mut self) {
-        let tick = self.tick();
+    fn end(&mut self) {
+        let tick = self.tick(true);
         let mut at = self.block.bytes.len();
         self.send(&mut at, Some(tick));
     }
@@ -398,7 +396,6 @@ impl<'a> Worker<'a> {
     }
 
     fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> ShardCounts {
-        let mut last_epoch = 0;
         for block in blocks {
             for packets in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets).chunks(WARM_PACKETS) {
                 for packet in packets {
@@ -415,18 +412,16 @@ impl<'a> Worker<'a> {
             if let Some(tick) = block.tick {
                 for shard in &mut self.shards {
                     shard.tick(tick.now, &mut self.shared);
+                    if tick.last {
+                        shard.finish(&mut self.shared);
+                    }
                 }
-                last_epoch = tick.epoch + 1;
                 let _ = batches.send(self.batch(tick.epoch));
             }
             if let Some(block) = Arc::into_inner(block) {
                 let _ = pool.try_send(block);
             }
         }
-        for shard in &mut self.shards {
-            shard.finish(&mut self.shared);
-        }
-        let _ = batches.send(self.batch(last_epoch));
         let mut counts = ShardCounts::default();
         for shard in &self.shards {
             counts += shard.counts();
@@ -472,8 +467,8 @@ struct Ordered<'a> {
 }
 
 impl<'a> Ordered<'a> {
-    fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize) -> Self {
-        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally: Tally::new(MAX_LINES, MAX_LINES) }
+    const fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize, tally: Tally) -> Self {
+        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally }
     }
 
     /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
@@ -537,5 +532,3 @@ fn merge(texts: &[&Text], out: &mut Vec<u8>) {
 
 /// Packets whose flows are looked up together.
 const WARM_PACKETS: usize = 16;
-/// Devices, and servers, that get a line of their own in the report.
-const MAX_LINES: usize = 100_000;

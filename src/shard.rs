@@ -123,7 +123,8 @@ impl Shard {
     /// Ends all flows: no packet comes any more.
     pub fn finish(&mut self, shared: &mut Shared) {
         for slot in self.table.slots() {
-            self.end(slot, End::CaptureEnd, shared);
+            let closed = self.table.get(slot).is_some_and(Flow::is_closed);
+            self.end(slot, if closed { End::Closed } else { End::CaptureEnd }, shared);
         }
     }
 

@@ -255,7 +255,7 @@ struct QuicVersion(u32);
 
 impl Word for Hex64 {
     fn append(&self, out: &mut Vec<u8>) {
-        hex(out, &self.0.to_be_bytes());
+        out.extend_from_slice(self.0.to_be_bytes().map(hex).as_flattened());
     }
 }
 
@@ -299,7 +299,7 @@ impl Word for Mac {
             if i > 0 {
                 out.push(b':');
             }
-            hex(out, &[*octet]);
+            out.extend_from_slice(&hex(*octet));
         }
     }
 }
@@ -307,8 +307,10 @@ impl Word for Mac {
 impl Word for Id {
     #[inline]
     fn append(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"0x");
-        hex(out, &self.0.to_be_bytes());
+        // Hundreds of these are in the record of a browser.
+        let [high, low] = self.0.to_be_bytes();
+        let ([a, b], [c, d]) = (hex(high), hex(low));
+        out.extend_from_slice(&[b'0', b'x', a, b, c, d]);
     }
 }
 
@@ -386,14 +388,11 @@ pub(crate) fn decimal(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(text.get(text.len() - used..).unwrap_or_default());
 }
 
-/// Appends the bytes in lower-case hexadecimal.
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+/// A byte in lower-case hexadecimal.
+#[inline]
+const fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend(
-        bytes
-            .iter()
-            .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 0x0f)]]),
-    );
+    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 0x0f) as usize]]
 }
 
 #[cfg(test)]

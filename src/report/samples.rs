@@ -195,7 +195,9 @@ fn client_mac(address: std::net::IpAddr) -> Option<Mac> {
     match address {
         std::net::IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();
-            Some(if a == 10 {
+            Some(if b == 20 {
+                Mac([0x00, 0x00, 0x00, b, c, d])
+            } else if a == 10 {
                 Mac([2, 0x42, a, b, c, d])
             } else {
                 Mac([2, 0x42, 0, 0, 0, 1])
@@ -210,21 +212,15 @@ fn summary(records: &[FlowRecord]) -> Summary {
     for record in records {
         tally.add(record);
     }
-    Summary {
-        inputs: vec![Input {
-            name: "office.pcap".into(),
-            packets: 4_812,
-            bytes: 2_310_400,
-            first_packet: Some(Timestamp(MORNING)),
-            last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
-            damage: None,
-        }],
-        policy: Policy::m365(),
-        at: None,
-        tally,
-        blind: BlindSpots::default(),
-        cut_short: false,
-    }
+    let input = Input {
+        name: "office.pcap".into(),
+        packets: 4_812,
+        bytes: 2_310_400,
+        first_packet: Some(Timestamp(MORNING)),
+        last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
+        damage: None,
+    };
+    Summary::new(vec![input], Policy::m365(), tally, BlindSpots::default())
 }
 
 const SMTP: (&str, u16, Option<&str>) = ("52.97.1.2", 587, Some("smtp.office365.com"));

@@ -13,19 +13,20 @@ use crate::record::{
 };
 use crate::report::json::{stack_name, word};
 use crate::report::numbers::{counted, grouped};
+use crate::report::vendor::vendor;
 use crate::report::{Summary, escape};
 
 /// One client with all of its TLS stacks, the worst first.
 pub(super) struct Machine<'a> {
     address: IpAddr,
     mac: Option<Mac>,
-    stacks: Vec<(&'a DeviceKey, &'a Device)>,
+    stacks: Vec<(DeviceKey, &'a Device)>,
 }
 
 /// Groups the lines of devices by client; the order stays, so the worst client is first.
-pub(super) fn machines(devices: &[(DeviceKey, Device)]) -> Vec<Machine<'_>> {
+pub(super) fn machines<'a>(devices: &[(DeviceKey, &'a Device)]) -> Vec<Machine<'a>> {
     let mut places = HashMap::new();
-    let mut machines: Vec<Machine<'_>> = Vec::new();
+    let mut machines: Vec<Machine<'a>> = Vec::new();
     for (key, device) in devices {
         let place = *places.entry((key.address, key.mac)).or_insert_with(|| {
             machines.push(Machine {
@@ -36,7 +37,7 @@ pub(super) fn machines(devices: &[(DeviceKey, Device)]) -> Vec<Machine<'_>> {
             machines.len() - 1
         });
         if let Some(machine) = machines.get_mut(place) {
-            machine.stacks.push((key, device));
+            machine.stacks.push((*key, device));
         }
     }
     machines
@@ -70,7 +71,7 @@ impl Machine<'_> {
             .max()
     }
 
-    fn worst_stacks(&self) -> impl Iterator<Item = &(&DeviceKey, &Device)> {
+    fn worst_stacks(&self) -> impl Iterator<Item = &(DeviceKey, &Device)> {
         let worst = self.verdict();
         self.stacks
             .iter()
@@ -188,7 +189,12 @@ fn header(machine: &Machine<'_>) -> Vec<Piece> {
         (Look::Strong, spaced(&machine.names())),
     ];
     pieces.extend(machine.vlan().map(|vlan| (Look::Plain, spaced(&vlan))));
-    pieces.extend(machine.mac.map(|mac| (Look::Dim, spaced(&word(mac)))));
+    if let Some(mac) = machine.mac {
+        pieces.push((Look::Dim, spaced(&word(mac))));
+        if let Some(vendor) = vendor(mac) {
+            pieces.push((Look::Dim, format!(" ({})", escape::for_terminal(vendor))));
+        }
+    }
     if !machine.ours() {
         pieces.push((Look::Dim, spaced("not ours")));
     }
