@@ -1,31 +1,538 @@
-//! A placeholder for the run: reads nothing.
+//! Threads, channels and signals: the only place that has them.
+//!
+//! ```text
+//! capture thread ──Block──▶ N workers, each owns its shards ──Batch──▶ this thread: order and write
+//!        ◀──────── empty blocks ────────
+//! ```
+//!
+//! Offline every queue waits: a replay never drops. An epoch ends after a fixed number of packets; there every shard
+//! lets its flows age and hands out its records, which are written in the order of their first packets. So the output
+//! is the same, byte for byte, for every number of workers and every size of block.
 
-use crate::config::AuditOptions;
-use crate::output::{FlowOutputs, OutputError};
-use crate::record::Tally;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::capture::{CaptureError, FileSource, Frame, Next, first_time};
+use crate::config::{AuditOptions, InputPath, Limits};
+use crate::decode::{DecodeCounts, Decoder, LinkType, Undecoded};
+use crate::dispatch::{Block, FlowKey, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
+use crate::output::{FlowFormat, FlowOutputs, OutputError};
+use crate::policy::{Networks, Policy, judge};
+use crate::record::{FlowRecord, Tally};
 use crate::report::progress::Progress;
-use crate::report::{BlindSpots, Summary};
+use crate::report::{Blind, BlindSpots, Input, Summary};
+use crate::shard::{Shard, ShardCounts, Shared};
+use crate::time::Timestamp;
 
-/// Why a run ended without a result.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Results could not be written.
+    /// A capture that cannot be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// `--filter` does not compile.
+    #[error("the filter is not in tcpdump's syntax: {0}")]
+    Filter(String),
+    /// Flow records cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Ctrl-C cannot be caught.
+    #[error("cannot catch signals: {0}")]
+    Signals(#[source] io::Error),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Spawn(#[source] io::Error),
+    /// A thread ended by a panic: a defect of this program.
+    #[error("internal error: the {0} thread failed")]
+    Thread(&'static str),
 }
 
-/// Audits saved captures.
+/// Blocks that may wait for one worker.
+const QUEUE_BLOCKS: usize = 4;
+
+/// Audits saved captures: reads them as one trace and writes the records of their flows to `outputs`. SIGINT and
+/// SIGTERM end the reading, and what was read is told; the second one ends the program.
 ///
 /// # Errors
-/// Where not one packet can be read, or results cannot be written.
-pub fn audit(
-    options: &AuditOptions,
-    _flows: &mut FlowOutputs,
-    _progress: &Progress,
-) -> Result<Summary, RunError> {
-    let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
-    let policy = options.policy.clone();
-    let mut summary = Summary::new(Vec::new(), policy, tally, BlindSpots::default());
-    summary.at = options.at;
-    Ok(summary)
+/// Where an input cannot be read at all, the filter does not compile, or records cannot be written.
+pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progress) -> Result<Summary, RunError> {
+    let stop = stop_on_signals().map_err(RunError::Signals)?;
+    let sources = open_in_order(&options.inputs, &options.limits)?;
+    let formats = outputs.formats();
+    let workers = options.workers.clamp(1, SHARDS);
+    let (batch_tx, batch_rx) = bounded::<Batch>(workers * QUEUE_BLOCKS);
+    let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS + 2);
+    thread::scope(|scope| {
+        let mut queues = Vec::with_capacity(workers);
+        let mut handles = Vec::with_capacity(workers);
+        for index in 0..workers {
+            let (block_tx, block_rx) = bounded::<Arc<Block>>(QUEUE_BLOCKS);
+            queues.push(block_tx);
+            let worker = Worker::new(index, workers, options, &formats);
+            let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
+            let thread = thread::Builder::new().name(format!("worker-{index}"));
+            handles.push(thread.spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx)).map_err(RunError::Spawn)?);
+        }
+        drop((batch_tx, pool_tx));
+        let capture = Capture::new(options, &stop, queues, pool_rx);
+        let thread = thread::Builder::new().name("capture".into());
+        let capture = thread.spawn_scoped(scope, move || capture.run(sources, progress)).map_err(RunError::Spawn)?;
+
+        let mut ordered = Ordered::new(outputs, &formats, workers);
+        let written = ordered.run(&batch_rx, &stop);
+
+        let mut given_up = ShardCounts::default();
+        let mut failed = None;
+        for handle in handles {
+            match handle.join() {
+                Ok(counts) => given_up += counts,
+                Err(_) => failed = Some(RunError::Thread("worker")),
+            }
+        }
+        let seen = capture.join().map_err(|_| RunError::Thread("capture"))?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        written?;
+        let seen = seen?;
+        let blind = blind_spots(&seen.undecoded, given_up);
+        let mut summary = Summary::new(seen.inputs, options.policy.clone(), ordered.tally, blind);
+        summary.at = options.at;
+        summary.cut_short = seen.cut_short;
+        Ok(summary)
+    })
 }
+
+/// A flag that SIGINT and SIGTERM set. The second signal ends the program at once.
+fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// What could not be seen, as the report counts it.
+fn blind_spots(undecoded: &DecodeCounts, given_up: ShardCounts) -> BlindSpots {
+    let mut blind = BlindSpots::default();
+    for (reason, frames) in undecoded.iter() {
+        let spot = match reason {
+            Undecoded::LinkType(link) => Blind::LinkType(link),
+            Undecoded::EtherType(number) => Blind::EtherType(number),
+            Undecoded::IpProtocol(number) => Blind::IpProtocol(number),
+            _ => Blind::MalformedPackets,
+        };
+        blind.add(spot, frames);
+    }
+    blind.add(Blind::MalformedPackets, undecoded.other());
+    blind.add(Blind::Fragments, undecoded.fragments_lost());
+    blind.add(Blind::BuffersGivenUp, given_up.evicted_buffers);
+    blind
+}
+
+/// Opens all inputs before anything is read, in the order of their first packets; standard input comes where it stands.
+fn open_in_order(inputs: &[InputPath], limits: &Limits) -> Result<Vec<FileSource>, RunError> {
+    let mut files: Vec<&Path> = inputs
+        .iter()
+        .map(|input| match input {
+            InputPath::Stdin => Path::new("-"),
+            InputPath::File(path) => path,
+        })
+        .collect();
+    if files.len() > 1 && files.iter().all(|f| f.as_os_str() != "-") {
+        let mut timed = Vec::with_capacity(files.len());
+        for file in files {
+            timed.push((first_time(file)?, file));
+        }
+        // Captures without a packet come last; the sort is stable.
+        timed.sort_by_key(|(time, _)| (time.is_none(), *time));
+        files = timed.into_iter().map(|(_, file)| file).collect();
+    }
+    files.into_iter().map(|file| FileSource::open(file, limits).map_err(RunError::from)).collect()
+}
+
+/// The capture thread: reads, cuts, decodes, dispatches.
+struct Capture<'a> {
+    options: &'a AuditOptions,
+    stop: &'a AtomicBool,
+    queues: Vec<Sender<Arc<Block>>>,
+    pool: Receiver<Block>,
+    hasher: Hasher,
+    decoder: Decoder,
+    filters: Vec<(LinkType, pcap::BpfProgram)>,
+    block: Block,
+    number: u64,
+    now: Timestamp,
+    epoch: u64,
+}
+
+/// What the capture thread saw.
+struct Seen {
+    inputs: Vec<Input>,
+    undecoded: DecodeCounts,
+    cut_short: bool,
+}
+
+impl<'a> Capture<'a> {
+    fn new(options: &'a AuditOptions, stop: &'a AtomicBool, queues: Vec<Sender<Arc<Block>>>, pool: Receiver<Block>) -> Self {
+        let mut block = Block::default();
+        block.clear(queues.len());
+        Self {
+            options,
+            stop,
+            queues,
+            pool,
+            hasher: Hasher::fixed(),
+            decoder: Decoder::new(&options.limits),
+            filters: Vec::new(),
+            block,
+            number: 0,
+            now: Timestamp::default(),
+            epoch: 0,
+        }
+    }
+
+    fn run(mut self, sources: Vec<FileSource>, progress: &Progress) -> Result<Seen, RunError> {
+        let mut inputs = Vec::with_capacity(sources.len());
+        let mut cut_short = false;
+        for mut source in sources {
+            let mut input = Input { name: source.name().to_owned(), ..Input::default() };
+            if !cut_short {
+                cut_short = !self.read(&mut source, &mut input, progress)?;
+            }
+            input.bytes = source.bytes_read();
+            input.damage = source.damage().map(ToString::to_string);
+            inputs.push(input);
+        }
+        self.end_epoch();
+        Ok(Seen { inputs, undecoded: self.decoder.counts(), cut_short })
+    }
+
+    /// Reads one input to its end; `false` where it was stopped before.
+    fn read(&mut self, source: &mut FileSource, input: &mut Input, progress: &Progress) -> Result<bool, RunError> {
+        let (mut at, mut told) = (0, 0);
+        loop {
+            match source.next_frame(&self.block.bytes, &mut at) {
+                Next::Frame(frame) => {
+                    input.packets += 1;
+                    input.first_packet = Some(input.first_packet.map_or(frame.time, |first| first.min(frame.time)));
+                    input.last_packet = Some(input.last_packet.map_or(frame.time, |last| last.max(frame.time)));
+                    self.frame(&frame)?;
+                    if self.number.is_multiple_of(self.options.limits.epoch_packets) {
+                        self.send(&mut at, Some(self.tick()));
+                    }
+                }
+                Next::End => {
+                    at = self.block.bytes.len();
+                    self.send(&mut at, None);
+                    return Ok(true);
+                }
+                Next::NeedMore => {
+                    self.send(&mut at, None);
+                    let consumed = source.bytes_consumed_of_file();
+                    progress.advance(consumed - told);
+                    told = consumed;
+                    if self.stop.load(Ordering::Relaxed) {
+                        self.block.bytes.clear();
+                        return Ok(false);
+                    }
+                    if !source.fill(&mut self.block.bytes)? {
+                        self.block.bytes.clear();
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decodes one frame and puts it into the lane of the worker that owns its flow.
+    #[inline]
+    fn frame(&mut self, frame: &Frame) -> Result<(), RunError> {
+        self.number += 1;
+        self.now = frame.time;
+        let bytes = self.block.bytes.get(frame.at..frame.at + frame.captured_len).unwrap_or_default();
+        if let Some(filter) = &self.options.filter
+            && !matches(&mut self.filters, filter, frame.link, bytes)?
+        {
+            return Ok(());
+        }
+        let Ok(decoded) = self.decoder.decode(frame.link, bytes, frame.wire_len, frame.time, &mut self.block.extra) else {
+            return Ok(());
+        };
+        let (key, direction) = FlowKey::new(
+            (decoded.source, decoded.source_port),
+            (decoded.destination, decoded.destination_port),
+            decoded.transport,
+        );
+        let hash = self.hasher.hash(&key);
+        let base = if decoded.in_extra { 0 } else { frame.at };
+        let packet = Packet {
+            key,
+            direction,
+            in_extra: decoded.in_extra,
+            tcp_flags: decoded.tcp_flags,
+            hash,
+            number: self.number,
+            time: frame.time,
+            sequence: decoded.sequence,
+            acknowledgment: decoded.acknowledgment,
+            payload_at: narrow(base + decoded.payload_at),
+            payload_len: narrow(decoded.payload_len),
+            wire_len: narrow(decoded.wire_len),
+            ethernet_at: decoded.ethernet_at.map_or(u32::MAX, |at| narrow(frame.at + at)),
+            vlans: decoded.vlans,
+            tunnels: decoded.tunnels,
+        };
+        let worker = worker_of(shard_of(hash), self.queues.len());
+        if let Some(lane) = self.block.lanes.get_mut(worker) {
+            lane.packets.push(packet);
+        }
+        Ok(())
+    }
+
+    const fn tick(&self) -> Tick {
+        Tick { epoch: self.epoch, now: self.now }
+    }
+
+    /// Hands the block to the workers and goes on with another, which begins with the bytes from `at` on.
+    fn send(&mut self, at: &mut usize, tick: Option<Tick>) {
+        let idle = tick.is_none() && self.block.lanes.iter().all(|lane| lane.packets.is_empty());
+        if idle {
+            self.block.bytes.drain(..*at);
+            *at = 0;
+            return;
+        }
+        let mut next = self.pool.try_recv().unwrap_or_default();
+        next.clear(self.queues.len());
+        next.bytes.extend_from_slice(self.block.bytes.get(*at..).unwrap_or_default());
+        *at = 0;
+        let mut full = std::mem::replace(&mut self.block, next);
+        full.tick = tick;
+        self.epoch += u64::from(tick.is_some());
+        let full = Arc::new(full);
+        for (queue, lane) in self.queues.iter().zip(&full.lanes) {
+            if tick.is_some() || !lane.packets.is_empty() {
+                // A worker that is gone has failed; the run tells.
+                let _ = queue.send(Arc::clone(&full));
+            }
+        }
+    }
+
+    fn end_epoch(&mut self) {
+        let tick = self.tick();
+        let mut at = self.block.bytes.len();
+        self.send(&mut at, Some(tick));
+    }
+}
+
+/// Whether libpcap's compiled filter takes the frame. One program a link type.
+fn matches(filters: &mut Vec<(LinkType, pcap::BpfProgram)>, filter: &str, link: LinkType, bytes: &[u8]) -> Result<bool, RunError> {
+    if let Some((_, program)) = filters.iter().find(|(l, _)| *l == link) {
+        return Ok(program.filter(bytes));
+    }
+    let program = pcap::Capture::dead(pcap::Linktype(link.0.into()))
+        .and_then(|capture| capture.compile(filter, true))
+        .map_err(|error| RunError::Filter(error.to_string()))?;
+    let matched = program.filter(bytes);
+    filters.push((link, program));
+    Ok(matched)
+}
+
+fn narrow(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// A worker thread: owns its shards, judges and writes down what they tell.
+struct Worker<'a> {
+    index: usize,
+    workers: usize,
+    shards: Vec<Shard>,
+    shared: Shared,
+    policy: &'a Policy,
+    ours: &'a Networks,
+    formats: Vec<FlowFormat>,
+}
+
+/// The records of one worker in one epoch, in the order of their first packets.
+struct Batch {
+    epoch: u64,
+    records: Vec<FlowRecord>,
+    /// One for each format.
+    texts: Vec<Text>,
+}
+
+/// Records as they will stand in the output.
+#[derive(Default)]
+struct Text {
+    bytes: Vec<u8>,
+    /// First packet of each record, and where its text ends.
+    ends: Vec<(u64, usize)>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat]) -> Self {
+        let own = (0..SHARDS).filter(|shard| worker_of(*shard, workers) == index);
+        let shards = own.map(|_| Shard::new(options.limits)).collect();
+        Self {
+            index,
+            workers,
+            shards,
+            shared: Shared::default(),
+            policy: &options.policy,
+            ours: &options.ours,
+            formats: formats.to_vec(),
+        }
+    }
+
+    fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> ShardCounts {
+        let mut last_epoch = 0;
+        for block in blocks {
+            for packets in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets).chunks(WARM_PACKETS) {
+                for packet in packets {
+                    if let Some(shard) = self.shards.get(shard_of(packet.hash) / self.workers) {
+                        shard.warm(packet.hash);
+                    }
+                }
+                for packet in packets {
+                    if let Some(shard) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
+                        shard.packet(packet, &block, &mut self.shared);
+                    }
+                }
+            }
+            if let Some(tick) = block.tick {
+                for shard in &mut self.shards {
+                    shard.tick(tick.now, &mut self.shared);
+                }
+                last_epoch = tick.epoch + 1;
+                let _ = batches.send(self.batch(tick.epoch));
+            }
+            if let Some(block) = Arc::into_inner(block) {
+                let _ = pool.try_send(block);
+            }
+        }
+        for shard in &mut self.shards {
+            shard.finish(&mut self.shared);
+        }
+        let _ = batches.send(self.batch(last_epoch));
+        let mut counts = ShardCounts::default();
+        for shard in &self.shards {
+            counts += shard.counts();
+        }
+        counts
+    }
+
+    fn batch(&mut self, epoch: u64) -> Batch {
+        let mut records: Vec<FlowRecord> = Vec::new();
+        for shard in &mut self.shards {
+            shard.take_records(&mut records);
+        }
+        for record in &mut records {
+            record.route = self.ours.route(record.client_ip, record.server_ip);
+            judge(record, self.policy);
+        }
+        // A record is large: sort places, not records.
+        let mut order: Vec<&FlowRecord> = records.iter().collect();
+        order.sort_unstable_by_key(|record| record.first_packet);
+        let texts = self.formats.iter().map(|format| text(*format, &order)).collect();
+        Batch { epoch, records, texts }
+    }
+}
+
+fn text(format: FlowFormat, records: &[&FlowRecord]) -> Text {
+    let mut text = Text::default();
+    for record in records {
+        format.append(record, &mut text.bytes);
+        text.ends.push((record.first_packet, text.bytes.len()));
+    }
+    text
+}
+
+/// Puts the batches of an epoch into one order, counts the records and writes them. Counted in that order and in one
+/// place, so that what a full tally leaves out does not depend on the number of workers.
+struct Ordered<'a> {
+    outputs: &'a mut FlowOutputs,
+    formats: &'a [FlowFormat],
+    workers: usize,
+    waiting: BTreeMap<u64, Vec<Batch>>,
+    merged: Vec<u8>,
+    tally: Tally,
+}
+
+impl<'a> Ordered<'a> {
+    fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize) -> Self {
+        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally: Tally::new(MAX_LINES, MAX_LINES) }
+    }
+
+    /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
+    fn run(&mut self, batches: &Receiver<Batch>, stop: &AtomicBool) -> Result<(), OutputError> {
+        let mut result = Ok(());
+        for batch in batches {
+            if result.is_err() {
+                stop.store(true, Ordering::Relaxed);
+                continue;
+            }
+            let number = batch.epoch;
+            let epoch = self.waiting.entry(number).or_default();
+            epoch.push(batch);
+            if epoch.len() == self.workers
+                && let Some(batches) = self.waiting.remove(&number)
+            {
+                self.count(&batches);
+                result = self.write(&batches);
+            }
+        }
+        result
+    }
+
+    fn count(&mut self, batches: &[Batch]) {
+        let mut records: Vec<&FlowRecord> = batches.iter().flat_map(|batch| &batch.records).collect();
+        records.sort_unstable_by_key(|record| record.first_packet);
+        for record in records {
+            self.tally.add(record);
+        }
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<(), OutputError> {
+        for (index, format) in self.formats.iter().enumerate() {
+            let texts: Vec<&Text> = batches.iter().filter_map(|batch| batch.texts.get(index)).filter(|text| !text.ends.is_empty()).collect();
+            match texts.as_slice() {
+                [] => {}
+                [text] => self.outputs.write(*format, &text.bytes)?,
+                _ => {
+                    self.merged.clear();
+                    merge(&texts, &mut self.merged);
+                    self.outputs.write(*format, &self.merged)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends the records of several texts, each in order, in one order.
+fn merge(texts: &[&Text], out: &mut Vec<u8>) {
+    let mut at = vec![(0_usize, 0_usize); texts.len()];
+    loop {
+        let heads = texts.iter().zip(&at).enumerate();
+        let heads = heads.filter_map(|(i, (text, (next, _)))| text.ends.get(*next).map(|(first, end)| (*first, i, *end)));
+        let Some((_, i, end)) = heads.min() else { return };
+        let (Some(text), Some((next, begin))) = (texts.get(i), at.get_mut(i)) else { return };
+        out.extend_from_slice(text.bytes.get(*begin..end).unwrap_or_default());
+        (*next, *begin) = (*next + 1, end);
+    }
+}
+
+/// Packets whose flows are looked up together.
+const WARM_PACKETS: usize = 16;
+/// Devices, and servers, that get a line of their own in the report.
+const MAX_LINES: usize = 100_000;

@@ -5,6 +5,23 @@
 //! nothing, except where a datagram has to be put together from IP fragments. Frames cut by the snap length are
 //! normal: what is there is used. Never panics, never logs.
 
+mod captured;
+mod cursor;
+mod decoder;
+mod ether;
+mod fragment;
+mod link;
+mod net;
+mod reason;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod tunnel;
+mod wifi;
+
+pub use decoder::Decoder;
+pub use reason::{DecodeCounts, Undecoded};
+
 use crate::dispatch::Transport;
 
 /// A LINKTYPE_ number as pcap and pcapng files carry it (registry at tcpdump.org/linktypes.html).
@@ -60,10 +77,15 @@ pub enum Tunnel {
     Tzsp,
     Ppp,
     Pseudowire,
+    EtherIp,
+    Pbb,
+    Nsh,
+    Capwap,
+    Ayiya,
 }
 
 impl Tunnel {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 20] = [
         Self::Mpls,
         Self::Pppoe,
         Self::Gre,
@@ -79,6 +101,11 @@ impl Tunnel {
         Self::Tzsp,
         Self::Ppp,
         Self::Pseudowire,
+        Self::EtherIp,
+        Self::Pbb,
+        Self::Nsh,
+        Self::Capwap,
+        Self::Ayiya,
     ];
 
     /// The word in the record's `tunnel` list.
@@ -99,6 +126,11 @@ impl Tunnel {
             Self::Tzsp => "tzsp",
             Self::Ppp => "ppp",
             Self::Pseudowire => "pseudowire",
+            Self::EtherIp => "etherip",
+            Self::Pbb => "pbb",
+            Self::Nsh => "nsh",
+            Self::Capwap => "capwap",
+            Self::Ayiya => "ayiya",
         }
     }
 }

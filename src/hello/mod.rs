@@ -3,8 +3,16 @@
 //! In: one whole handshake message, borrowed. Out: a borrowed view, and owned facts for the record. Malformed
 //! messages give as much as can be told, never a guess. Nothing here knows which carrier brought the message.
 
+pub mod client;
+pub mod extension;
+pub mod fingerprint;
+pub mod intern;
+pub mod offer;
 pub mod registry;
+pub mod server;
+pub mod session;
 pub mod version;
+pub mod wire;
 
 use registry::{CipherSuite, NamedGroup, SignatureScheme};
 use version::ProtocolVersion;

@@ -1,0 +1,1 @@
+"""What `captures/make` is built from: a network of namespaces, recorder, endpoints and truth."""

@@ -1,0 +1,50 @@
+"""What the captures are made with, and its installation."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+PACKAGES = {  # a program that tells whether it is there: Debian's package
+    "ip": "iproute2", "tcpdump": "tcpdump", "ethtool": "ethtool", "dumpcap": "wireshark-common", "editcap": "wireshark-common",
+    "tshark": "tshark", "openssl": "openssl", "gnutls-cli": "gnutls-bin", "curl": "curl", "swaks": "swaks", "nginx": "nginx-light",
+    "postfix": "postfix", "dovecot": "dovecot-core", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
+    "/usr/lib/dovecot/pop3-login": "dovecot-pop3d", "javac": "openjdk-17-jdk-headless", "chromium": "chromium", "zstd": "zstd", "sysctl": "procps",
+    "slapd": "slapd", "ldapsearch": "ldap-utils", "/usr/lib/postgresql/15/bin/postgres": "postgresql-15", "psql": "postgresql-client-15",
+    "tinyproxy": "tinyproxy", "vsftpd": "vsftpd",
+    "/usr/lib/x86_64-linux-gnu/perl5/5.36/Net/SSLeay.pm": "libnet-ssleay-perl",
+}
+PIP = ["tlslite-ng==0.8.2", "aioquic==1.7.2"]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "hellotap-captures"
+
+
+class Tools:
+    """Paths of what was installed."""
+
+    def __init__(self, captures):
+        self.captures, self.clients, self.cache = captures, captures / "clients", CACHE
+        self.python = str(CACHE / "venv" / "bin" / "python")
+        self.rustls = str(CACHE / "rustls" / "release" / "rustls-ends")
+
+    def install(self):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        self._debian()
+        self._python()
+        self._rust()
+
+    def _debian(self):
+        missing = sorted({package for program, package in PACKAGES.items() if not (Path(program).exists() or shutil.which(program))})
+        if missing:
+            quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
+            # Where the init system minds it, RUNLEVEL=1 keeps the packages' own services from starting: ours run in namespaces.
+            subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True, env={**quiet, "RUNLEVEL": "1"})
+
+    def _python(self):
+        if not Path(self.python).exists():
+            subprocess.run(["python3", "-m", "venv", str(CACHE / "venv")], check=True)
+        subprocess.run([self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PIP], check=True)
+
+    def _rust(self):
+        subprocess.run(["cargo", "build", "-q", "--release", "--locked"], check=True, cwd=self.clients / "rustls",
+                       env={**os.environ, "CARGO_TARGET_DIR": str(CACHE / "rustls")})

@@ -1,0 +1,117 @@
+//! IEEE 802.11 data frames, bare or behind the headers that cards put before them.
+
+use super::cursor::Cursor;
+use super::decoder::Layer;
+use super::{Undecoded, link};
+
+/// LINKTYPE_IEEE802_11_RADIOTAP: version 1, pad 1, length 2 little-endian, fields present 4, more.
+pub(super) fn radiotap(cursor: &mut Cursor<'_>) -> Result<Layer, Undecoded> {
+    let Some([0, _, l0, l1]) = cursor.peek::<4>() else {
+        return Err(bad(cursor, "radiotap"));
+    };
+    cursor.skip(usize::from(u16::from_le_bytes([*l0, *l1])), "radiotap")?;
+    data(cursor)
+}
+
+/// LINKTYPE_PRISM_HEADER: message code 4, length 4, in the byte order of the machine; or an AVS header in its place.
+pub(super) fn prism(cursor: &mut Cursor<'_>) -> Result<Layer, Undecoded> {
+    let Some([code @ .., l0, l1, l2, l3]) = cursor.peek::<8>() else {
+        return Err(bad(cursor, "Prism"));
+    };
+    if code.starts_with(&[0x80, 0x21, 0x10]) {
+        return avs(cursor);
+    }
+    let length = [*l0, *l1, *l2, *l3];
+    let length = u32::from_be_bytes(length).min(u32::from_le_bytes(length));
+    cursor.skip(length as usize, "Prism")?;
+    data(cursor)
+}
+
+/// LINKTYPE_IEEE802_11_AVS: version 4, length 4, both big-endian.
+pub(super) fn avs(cursor: &mut Cursor<'_>) -> Result<Layer, Undecoded> {
+    let Some([_, _, _, _, l0, l1, l2, l3]) = cursor.peek::<8>() else {
+        return Err(bad(cursor, "AVS"));
+    };
+    let length = u32::from_be_bytes([*l0, *l1, *l2, *l3]);
+    cursor.skip(length as usize, "AVS")?;
+    data(cursor)
+}
+
+/// IEEE 802.11-2020 section 9.3.2: frame control 2, duration 2, addresses 18, sequence 2, [address 6,] [QoS 2,]
+/// [HT 4,] body.
+pub(super) fn data(cursor: &mut Cursor<'_>) -> Result<Layer, Undecoded> {
+    let Some([control, flags]) = cursor.peek::<2>() else {
+        return Err(cursor.short(24, "802.11"));
+    };
+    let (kind, subtype) = (control & 0x0f, control >> 4);
+    match kind {
+        0x08 => {}
+        0x00 => return Err(Undecoded::LinkControl("802.11 management frame")),
+        0x04 => return Err(Undecoded::LinkControl("802.11 control frame")),
+        _ => return Err(Undecoded::Malformed("802.11", "frame control")),
+    }
+    if subtype & 0x4 != 0 {
+        return Err(Undecoded::LinkControl("802.11 frame without data"));
+    }
+    if flags & 0x40 != 0 {
+        return Err(Undecoded::Encrypted("802.11"));
+    }
+    // A fragment, or more of them to come: the more-fragments bit and the number in the sequence control.
+    let number = cursor.bytes.get(22).copied().unwrap_or_default() & 0x0f;
+    if flags & 0x04 != 0 || number != 0 {
+        return Err(Undecoded::TunnelFragment("an 802.11 frame"));
+    }
+    let (to_ds_and_from_ds, order) = (flags & 0x03 == 0x03, flags & 0x80 != 0);
+    let mut length = if to_ds_and_from_ds { 30 } else { 24 };
+    cursor.skip(length, "802.11")?;
+    let mut aggregate = false;
+    if subtype & 0x8 != 0 {
+        let [qos, _] = *cursor.take::<2>("802.11")?;
+        aggregate = qos & 0x80 != 0;
+        length = length.wrapping_add(2);
+        if order {
+            cursor.skip(4, "802.11")?;
+            length = length.wrapping_add(4);
+        }
+    }
+    // Some cards align the body to 32 bits.
+    if length & 3 != 0
+        && !matches!(cursor.peek::<3>(), Some([0xaa, 0xaa, 0x03]))
+        && matches!(cursor.bytes.get(2..5), Some([0xaa, 0xaa, 0x03]))
+    {
+        cursor.skip(2, "802.11")?;
+    }
+    if aggregate {
+        // Section 9.3.2.2: destination 6, source 6, length 2, body. A frame is one packet here: the first.
+        let [.., l0, l1] = *cursor.take::<14>("A-MSDU")?;
+        let length = usize::from(u16::from_be_bytes([l0, l1]));
+        cursor.limit(length.min(cursor.wire));
+    }
+    link::llc(cursor, 0)
+}
+
+/// The 802.11 frame in CAPWAP: old Cisco controllers send the two bytes of the frame control the other way round.
+pub(super) fn in_capwap(cursor: &mut Cursor<'_>) -> Result<Layer, Undecoded> {
+    let Some([control, flags]) = cursor.peek::<2>() else {
+        return Err(cursor.short(24, "802.11"));
+    };
+    // Data frames of either order, none of them encrypted: the controller ends that.
+    match (control & 0x4f, flags & 0x4f) {
+        (0x08, _) => data(cursor),
+        (_, 0x08) => {
+            let (to_and_from, qos) = (control & 0x03 == 0x03, flags & 0x80 != 0);
+            let length = if to_and_from { 30_usize } else { 24 };
+            cursor.skip(length.saturating_add(if qos { 2 } else { 0 }), "802.11")?;
+            link::llc(cursor, 0)
+        }
+        _ => data(cursor),
+    }
+}
+
+fn bad(cursor: &Cursor<'_>, layer: &'static str) -> Undecoded {
+    if cursor.bytes.len() < 8 {
+        cursor.short(8, layer)
+    } else {
+        Undecoded::Malformed(layer, "version")
+    }
+}

@@ -1,0 +1,172 @@
+//! How an attempt at TLS ended, and why: from what was seen to an outcome with its cause.
+//!
+//! Loss never lies: where bytes that would tell are missing, the outcome is unknown, and the cause says so.
+
+use super::tcp::TcpStream;
+use super::{Active, Facts, Flow};
+use crate::dispatch::Direction;
+use crate::hello::registry::AlertDescription;
+use crate::hello::session::{Session, Unread};
+use crate::hello::version::ProtocolVersion;
+use crate::record::{Carrier, Cause, NegotiatedSource, Outcome, Version};
+
+/// Why a flow is concluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All is told that can be, while it goes on.
+    Settled,
+    /// It closed, or another connection took its place.
+    Closed,
+    /// No packet came for a long time.
+    Idle,
+    /// A cap was reached.
+    Evicted,
+    /// The capture ends.
+    CaptureEnd,
+}
+
+/// The facts of a flow; `None` where it does not matter: neither TLS nor an attempt at it.
+pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
+    let session = &active.session;
+    let record_layer = joined_version(flow, active);
+    if !session.is_tls() && session.alerts.is_empty() && record_layer.is_none() {
+        return None;
+    }
+    let client = session.client.unwrap_or_else(|| flow.likely_client());
+    let (outcome, cause) = outcome(flow, active, client, record_layer.is_some(), end);
+    let (negotiated_version, negotiated_source) = match (session.version(), record_layer) {
+        (Some(version), _) => (Some(Version::Exact(version)), Some(NegotiatedSource::ServerHello)),
+        (None, Some(version)) => (Some(version), Some(NegotiatedSource::RecordLayer)),
+        (None, None) => (None, None),
+    };
+    let session = &mut active.session;
+    Some(Facts {
+        client,
+        carrier: session.carrier.or(record_layer.map(|_| Carrier::Tls)),
+        outcome,
+        cause,
+        negotiated_version,
+        negotiated_source,
+        offer: session.offer.take(),
+        sni: session.sni.take(),
+        client_record_version: session.client_record_version,
+        client_hello_bytes: session.client_hello_bytes,
+        client_hello_segments: session.client_hello_segments,
+        hello_us: session.hello_ns.map(|ns| u32::try_from(ns / 1000).unwrap_or(u32::MAX)),
+        named_group: session.named_group(),
+        hello_retry: session.hello_retry,
+        resumed: session.resumed(),
+        downgrade_sentinel: session.downgrade_sentinel,
+        extended_master_secret: session.extended_master_secret(),
+        client_certificate: session.client_certificate(),
+        alerts: session.alerts(client).into(),
+        answer: session.answer.take(),
+        link: std::sync::Arc::clone(&active.link),
+        missing_bytes: active.streams.iter().map(TcpStream::missing).sum(),
+        conflicting_bytes: active.streams.iter().map(TcpStream::conflicting).sum(),
+    })
+}
+
+/// The version of a connection whose handshake was not captured, from its record headers.
+fn joined_version(flow: &Flow, active: &Active) -> Option<Version> {
+    if !flow.is_mid_stream() || active.session.is_tls() {
+        return None;
+    }
+    let versions = active.streams.each_ref().map(TcpStream::record_layer_version);
+    let version = match versions {
+        [Some(a), Some(b)] if a != b => return None,
+        [Some(a), _] | [_, Some(a)] => a,
+        [None, None] => return None,
+    };
+    // RFC 9846 section 5.1: TLS 1.3 writes 0x0303 too.
+    Some(if version == ProtocolVersion::TLS_1_2 { Version::Tls12OrLater } else { Version::Exact(version) })
+}
+
+fn outcome(flow: &Flow, active: &Active, client: Direction, joined: bool, end: End) -> (Outcome, Option<Cause>) {
+    let session = &active.session;
+    let server = client.flip();
+    let unread = |direction: Direction| session.progress.get(direction.index()).and_then(|p| p.unread).map(cause_of);
+    match (session.offer.is_some(), session.answer.is_some()) {
+        (true, true) => after_both(flow, active, client),
+        (false, true) => {
+            let one_way = flow.half(client).packets == 0;
+            let why = if one_way { Cause::OneWay } else { unread(client).unwrap_or(if flow.is_mid_stream() { Cause::MidStream } else { Cause::Gap }) };
+            (Outcome::ServerHelloOnly, Some(why))
+        }
+        (true, false) => match unread(server) {
+            Some(why) => (Outcome::Unknown, Some(why)),
+            None => unanswered(flow, active, client, end),
+        },
+        (false, false) if joined => (Outcome::JoinedMidStream, Some(Cause::MidStream)),
+        (false, false) => {
+            let fallback = if end == End::Evicted { Cause::Evicted } else { Cause::Gap };
+            (Outcome::Unknown, Some(unread(client).or_else(|| unread(server)).or_else(|| fatal(session).map(|(_, alert)| alert)).unwrap_or(fallback)))
+        }
+    }
+}
+
+/// A ServerHello answered: did anything show that the handshake failed all the same?
+fn after_both(flow: &Flow, active: &Active, client: Direction) -> (Outcome, Option<Cause>) {
+    if let Some((from, alert)) = fatal(&active.session) {
+        return (refused_by(from == client), Some(alert));
+    }
+    let both_seen = flow.halves.iter().all(|half| half.packets > 0);
+    let whole = active.streams.iter().all(|s| s.lost().is_none() && !s.has_hole());
+    match flow.first_close {
+        Some((by, reset)) if both_seen && whole && !active.session.is_complete() => {
+            (refused_by(by == client), Some(if reset { Cause::TcpReset } else { Cause::TcpClose }))
+        }
+        _ => (Outcome::Negotiated, None),
+    }
+}
+
+/// A ClientHello, and no ServerHello.
+fn unanswered(flow: &Flow, active: &Active, client: Direction, end: End) -> (Outcome, Option<Cause>) {
+    let server = client.flip();
+    if let Some((from, alert)) = fatal(&active.session) {
+        return (refused_by(from == client), Some(alert));
+    }
+    if flow.half(server).packets == 0 {
+        return (Outcome::ClientHelloOnly, Some(Cause::OneWay));
+    }
+    let Some(stream) = active.streams.get(server.index()) else { return (Outcome::Unknown, None) };
+    if let Some(lost) = stream.lost() {
+        return (Outcome::Unknown, Some(cause_of(lost)));
+    }
+    if end == End::Evicted {
+        return (Outcome::Unknown, Some(Cause::Evicted));
+    }
+    if stream.has_hole() {
+        return (Outcome::Unknown, Some(Cause::Gap));
+    }
+    if stream.position() > active.answer_from.unwrap_or(0) {
+        return match stream.is_scanning() {
+            true => (Outcome::RefusedByServer, Some(Cause::CleartextServer(None))),
+            false => (Outcome::Unknown, Some(if end == End::CaptureEnd { Cause::CaptureEnd } else { Cause::Other("answer not read to its end") })),
+        };
+    }
+    match flow.first_close {
+        Some((by, reset)) if by == server => (Outcome::RefusedByServer, Some(if reset { Cause::TcpReset } else { Cause::TcpClose })),
+        _ if active.session.client_hello_segments > 1 => (Outcome::NoAnswer, Some(Cause::HelloSplitUnanswered)),
+        None if end == End::CaptureEnd => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
+        _ => (Outcome::NoAnswer, Some(Cause::Silence)),
+    }
+}
+
+/// The first fatal alert in the clear, with the direction it went.
+fn fatal(session: &Session) -> Option<(Direction, Cause)> {
+    let is_error = |&&(_, fatal, description): &&(Direction, bool, AlertDescription)| fatal && description != AlertDescription::CLOSE_NOTIFY;
+    session.alerts.iter().find(is_error).map(|&(from, _, description)| (from, Cause::Alert(description)))
+}
+
+const fn refused_by(client: bool) -> Outcome {
+    if client { Outcome::RefusedByClient } else { Outcome::RefusedByServer }
+}
+
+const fn cause_of(unread: Unread) -> Cause {
+    match unread {
+        Unread::Gap => Cause::Gap,
+        Unread::Snaplen => Cause::Snaplen,
+        Unread::Malformed(what) => Cause::Malformed(what),
+    }
+}

@@ -1,0 +1,187 @@
+//! Connections: the table of flows, their two directions, and the bytes of each put in order.
+//!
+//! In: packets of one shard with their payloads. Out: contiguous bytes for the framings, and at the end [`Facts`].
+//! Flows own their buffers and let go of them as soon as all is told that can be.
+
+pub mod conclude;
+pub mod stream;
+pub mod table;
+pub mod tcp;
+
+use std::sync::Arc;
+
+use crate::decode::{Tunnels, Vlans};
+use crate::dispatch::{Direction, FlowKey, Packet, tcp_flags};
+use crate::hello::Offer;
+use crate::hello::registry::NamedGroup;
+use crate::hello::server::Answer;
+use crate::hello::session::Session;
+use crate::hello::version::ProtocolVersion;
+use crate::record::{Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Version};
+use crate::time::Timestamp;
+use tcp::TcpStream;
+
+/// A connection.
+#[derive(Debug)]
+pub struct Flow {
+    /// Its endpoints.
+    pub key: FlowKey,
+    /// Hash of `key`.
+    pub hash: u64,
+    /// Number of its first packet in the trace.
+    pub first_packet: u64,
+    /// When that was.
+    pub first_seen: Timestamp,
+    /// The latest packet's time.
+    pub last_seen: Timestamp,
+    /// What the packets of each direction were, by [`Direction::index`].
+    pub halves: [Half; 2],
+    /// Microseconds from the SYN to the ACK of the SYN-ACK; `None` where a part was not seen or came twice.
+    pub rtt_us: Option<u32>,
+    /// Who sent the first SYN, or got the first SYN-ACK.
+    pub opener: Option<Direction>,
+    /// Who ended it first, and whether by RST.
+    pub first_close: Option<(Direction, bool)>,
+    /// How far it is understood.
+    pub state: State,
+    /// Of its timer; the table's.
+    pub(crate) ticket: u32,
+}
+
+/// The packets of one direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Half {
+    /// Payload bytes on the wire, retransmissions too.
+    pub bytes: u64,
+    /// Packets.
+    pub packets: u32,
+    /// Initial sequence number, where a SYN was seen.
+    pub isn: Option<u32>,
+    /// A FIN was seen.
+    pub fin: bool,
+}
+
+/// How far a flow is understood.
+#[derive(Debug)]
+pub enum State {
+    /// No payload yet.
+    Empty,
+    /// Its beginning is followed.
+    Active(Box<Active>),
+    /// All is told that can be.
+    Settled(Box<Facts>),
+    /// Nothing to tell.
+    Dull,
+}
+
+/// A TCP connection whose beginning is followed.
+#[derive(Debug)]
+pub struct Active {
+    /// By [`Direction::index`].
+    pub streams: [TcpStream; 2],
+    /// What the hellos told.
+    pub session: Session,
+    /// Where the answering stream stood when the ClientHello was complete.
+    pub answer_from: Option<u64>,
+    /// The frame around it.
+    pub link: Arc<Link>,
+}
+
+/// What lies around the addresses in the frames of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// MAC address of who sends in each direction.
+    pub macs: [Option<Mac>; 2],
+    /// VLAN tags.
+    pub vlans: Vlans,
+    /// Encapsulations.
+    pub tunnels: Tunnels,
+}
+
+/// What a flow told of itself, ready for its record.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "as in the record")]
+pub struct Facts {
+    pub client: Direction,
+    pub carrier: Option<Carrier>,
+    pub outcome: Outcome,
+    pub cause: Option<Cause>,
+    pub negotiated_version: Option<Version>,
+    pub negotiated_source: Option<NegotiatedSource>,
+    pub offer: Option<Arc<Offer>>,
+    pub answer: Option<Arc<Answer>>,
+    pub sni: Option<Box<str>>,
+    pub client_record_version: Option<ProtocolVersion>,
+    pub client_hello_bytes: u32,
+    pub client_hello_segments: u32,
+    pub hello_us: Option<u32>,
+    pub named_group: Option<NamedGroup>,
+    pub hello_retry: bool,
+    pub resumed: Option<bool>,
+    pub downgrade_sentinel: bool,
+    pub extended_master_secret: Option<bool>,
+    pub client_certificate: Option<ClientCertificate>,
+    pub alerts: Box<[Alert]>,
+    pub link: Arc<Link>,
+    pub missing_bytes: u64,
+    pub conflicting_bytes: u64,
+}
+
+impl Flow {
+    /// A flow that begins with `packet`.
+    pub fn new(packet: &Packet) -> Self {
+        Self {
+            key: packet.key,
+            hash: packet.hash,
+            first_packet: packet.number,
+            first_seen: packet.time,
+            last_seen: packet.time,
+            halves: [Half::default(); 2],
+            rtt_us: None,
+            opener: None,
+            first_close: None,
+            state: State::Empty,
+            ticket: 0,
+        }
+    }
+
+    /// Whether `packet` opens another connection between the same endpoints. A SYN that comes again is a
+    /// retransmission; one that comes late, behind the data that follows it, belongs to this connection.
+    pub fn is_reopened_by(&self, packet: &Packet) -> bool {
+        if packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::SYN {
+            return false;
+        }
+        match self.half(packet.direction).isn {
+            Some(isn) => isn != packet.sequence,
+            None => match &self.state {
+                State::Active(active) => active.streams.get(packet.direction.index()).is_some_and(|s| !s.may_begin_at(packet.sequence.wrapping_add(1))),
+                State::Empty => false,
+                State::Settled(_) | State::Dull => true,
+            },
+        }
+    }
+
+    /// The direction's packets.
+    pub fn half(&self, direction: Direction) -> Half {
+        self.halves.get(direction.index()).copied().unwrap_or_default()
+    }
+
+    /// Whether neither side says more.
+    pub fn is_closed(&self) -> bool {
+        self.first_close.is_some_and(|(_, reset)| reset) || self.halves.iter().all(|half| half.fin)
+    }
+
+    /// Whether neither a SYN nor a SYN-ACK was seen.
+    pub fn is_mid_stream(&self) -> bool {
+        self.halves.iter().all(|half| half.isn.is_none())
+    }
+
+    /// Who is the client as far as TCP and the ports tell.
+    pub fn likely_client(&self) -> Direction {
+        self.opener.unwrap_or_else(|| {
+            let ports = [Direction::Up, Direction::Down].map(|d| self.key.source(d).1);
+            let [up, down] = ports;
+            if up >= down { Direction::Up } else { Direction::Down }
+        })
+    }
+}

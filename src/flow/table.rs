@@ -1,0 +1,192 @@
+//! The flows of one shard: found by key, kept in slots that do not move, aged by packet time.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+
+use super::Flow;
+use crate::dispatch::FlowKey;
+use crate::time::Timestamp;
+
+/// A flow's place. Valid until the flow is removed.
+pub type Slot = u32;
+
+/// Why a flow's time may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Open.
+    Idle,
+    /// Closed: it stays so that stragglers find it.
+    Linger,
+}
+
+/// Flows by key.
+#[derive(Debug, Default)]
+pub struct FlowTable {
+    index: HashTable<Entry>,
+    /// Chunks of [`CHUNK`] slots, so that growing moves nothing.
+    chunks: Vec<Vec<Option<Flow>>>,
+    free: Vec<Slot>,
+    idle: VecDeque<Timer>,
+    linger: VecDeque<Timer>,
+    tickets: u32,
+}
+
+/// Where a flow lies, with enough of its hash that a wrong one is seldom looked at.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    slot: Slot,
+}
+
+/// A flow is looked at when its timer runs out, and gets a new one if packets came in the meantime.
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    deadline_s: u32,
+    slot: Slot,
+    ticket: u32,
+}
+
+const CHUNK: usize = 256;
+
+impl FlowTable {
+    /// Flows held.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether no flow is held.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The slot of `key`'s flow.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &FlowKey) -> Option<Slot> {
+        let found = self.index.find(hash, |e| e.hash == hash as u32 && self.get(e.slot).is_some_and(|flow| flow.key == *key));
+        found.map(|entry| entry.slot)
+    }
+
+    /// Brings what [`Self::find`] will need into the cache. Asked for several packets in a row before the first of
+    /// them is worked on, the loads overlap: their latency is what a packet of a settled flow costs.
+    #[inline]
+    pub fn warm(&self, hash: u64) {
+        if let Some(entry) = self.index.find(hash, |e| e.hash == hash as u32)
+            && let Some(flow) = self.get(entry.slot)
+        {
+            std::hint::black_box((flow.ticket, flow.last_seen));
+        }
+    }
+
+    /// The flow of a slot.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Option<&Flow> {
+        self.chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)?.as_ref()
+    }
+
+    /// The flow of a slot.
+    #[inline]
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow> {
+        self.chunks.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)?.as_mut()
+    }
+
+    /// Adds a flow whose key is not in the table.
+    pub fn insert(&mut self, mut flow: Flow, idle_ns: u64) -> Slot {
+        self.tickets = self.tickets.wrapping_add(1);
+        flow.ticket = self.tickets;
+        let (hash, ticket, seen) = (flow.hash, flow.ticket, flow.last_seen);
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                if let Some(place) = self.chunks.get_mut(slot as usize / CHUNK).and_then(|c| c.get_mut(slot as usize % CHUNK)) {
+                    *place = Some(flow);
+                }
+                slot
+            }
+            None => {
+                if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+                    self.chunks.push(Vec::with_capacity(CHUNK));
+                }
+                let before = (self.chunks.len() - 1) * CHUNK;
+                let Some(chunk) = self.chunks.last_mut() else { return 0 };
+                chunk.push(Some(flow));
+                (before + chunk.len() - 1) as Slot
+            }
+        };
+        let chunks = &self.chunks;
+        self.index.insert_unique(hash, Entry { hash: hash as u32, slot }, |entry| {
+            let flow = chunks.get(entry.slot as usize / CHUNK).and_then(|c| c.get(entry.slot as usize % CHUNK)).and_then(Option::as_ref);
+            flow.map_or(0, |flow| flow.hash)
+        });
+        self.idle.push_back(Timer { deadline_s: deadline(seen, idle_ns), slot, ticket });
+        slot
+    }
+
+    /// Takes a flow out.
+    pub fn remove(&mut self, slot: Slot) -> Option<Flow> {
+        let flow = self.chunks.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)?.take()?;
+        if let Ok(entry) = self.index.find_entry(flow.hash, |e| e.slot == slot) {
+            entry.remove();
+        }
+        self.free.push(slot);
+        Some(flow)
+    }
+
+    /// The flow closed: from now on it only lingers.
+    pub fn linger(&mut self, slot: Slot, linger_ns: u64) {
+        self.tickets = self.tickets.wrapping_add(1);
+        let ticket = self.tickets;
+        if let Some(flow) = self.get_mut(slot) {
+            flow.ticket = ticket;
+            let deadline_s = deadline(flow.last_seen, linger_ns);
+            self.linger.push_back(Timer { deadline_s, slot, ticket });
+        }
+    }
+
+    /// The next flow whose time has come at `now`; to be called until there is none.
+    pub fn expire(&mut self, now: Timestamp, idle_ns: u64, linger_ns: u64) -> Option<Slot> {
+        Self::pop(&mut self.linger, &self.chunks, now, linger_ns).or_else(|| Self::pop(&mut self.idle, &self.chunks, now, idle_ns))
+    }
+
+    /// The flow that was opened first among those not closed; else the one that closed first.
+    pub fn oldest(&mut self) -> Option<Slot> {
+        for queue in [&mut self.linger, &mut self.idle] {
+            while let Some(timer) = queue.pop_front() {
+                if flow_of(&self.chunks, timer).is_some() {
+                    return Some(timer.slot);
+                }
+            }
+        }
+        None
+    }
+
+    /// All slots in use.
+    pub fn slots(&self) -> Vec<Slot> {
+        self.index.iter().map(|entry| entry.slot).collect()
+    }
+
+    fn pop(queue: &mut VecDeque<Timer>, chunks: &[Vec<Option<Flow>>], now: Timestamp, wait_ns: u64) -> Option<Slot> {
+        while let Some(timer) = queue.front().copied() {
+            if u64::from(timer.deadline_s) > now.seconds() {
+                return None;
+            }
+            queue.pop_front();
+            let Some(flow) = flow_of(chunks, timer) else { continue };
+            let deadline_s = deadline(flow.last_seen, wait_ns);
+            if u64::from(deadline_s) <= now.seconds() {
+                return Some(timer.slot);
+            }
+            queue.push_back(Timer { deadline_s, ..timer });
+        }
+        None
+    }
+}
+
+fn flow_of(chunks: &[Vec<Option<Flow>>], timer: Timer) -> Option<&Flow> {
+    let flow = chunks.get(timer.slot as usize / CHUNK)?.get(timer.slot as usize % CHUNK)?.as_ref()?;
+    (flow.ticket == timer.ticket).then_some(flow)
+}
+
+fn deadline(seen: Timestamp, wait_ns: u64) -> u32 {
+    // Rounded up: never too early.
+    u32::try_from(seen.0.saturating_add(wait_ns).div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,293 @@
+//! One direction of a TCP connection while its beginning is followed: sequence numbers to offsets, bytes to events.
+
+use super::stream::{Assembler, Piece};
+use crate::config::Limits;
+use crate::dispatch::{Direction, Packet};
+use crate::framing::scan::{self, Found, RecordRun};
+use crate::framing::tls::{Progress, TlsReader};
+use crate::hello::session::{Moment, Session, Tables, Unread};
+use crate::hello::version::ProtocolVersion;
+use crate::record::Carrier;
+
+/// Offset of the first byte; so far from 0 that what lies before a wrongly guessed beginning has an offset too.
+pub const START: u64 = 1 << 32;
+/// Farther ahead than any window (RFC 7323 section 2.3): not of this connection's present.
+const MAX_AHEAD: i64 = 1 << 30;
+/// Segments that wait for the beginning where no SYN was seen, so that a reordered pair is put right.
+const MAX_EARLY_SEGMENTS: usize = 3;
+/// Bytes that wait for the beginning.
+const MAX_EARLY_BYTES: usize = 16 << 10;
+
+/// One direction.
+#[derive(Debug)]
+pub struct TcpStream {
+    direction: Direction,
+    /// Sequence number of [`START`], once known.
+    base: Option<u32>,
+    early: Vec<Early>,
+    assembler: Assembler,
+    consumed: u64,
+    reader: Reader,
+    /// Segments that brought the bytes which the reader has not consumed, or the message it is in.
+    segments: u32,
+    run: RecordRun,
+    lost: Option<Unread>,
+}
+
+#[derive(Debug)]
+struct Early {
+    sequence: u32,
+    bytes: Box<[u8]>,
+    wire_len: u32,
+}
+
+#[derive(Debug)]
+enum Reader {
+    /// TLS has not begun.
+    Scan,
+    Tls(TlsReader),
+    /// Nothing more is read.
+    Off,
+}
+
+/// What the readers work with and into.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Both directions feed it.
+    pub session: &'a mut Session,
+    /// Shared facts.
+    pub tables: &'a mut Tables,
+    /// Caps.
+    pub limits: &'a Limits,
+    /// The packet's moment; segments are filled in per stream.
+    pub moment: Moment,
+}
+
+impl TcpStream {
+    /// A direction of which nothing was seen; `buffer` is reused for its bytes.
+    pub fn new(direction: Direction, buffer: Vec<u8>) -> Self {
+        Self {
+            direction,
+            base: None,
+            early: Vec::new(),
+            assembler: Assembler::new(START, buffer),
+            consumed: START,
+            reader: Reader::Scan,
+            segments: 0,
+            run: RecordRun::default(),
+            lost: None,
+        }
+    }
+
+    /// Bytes that wait for others.
+    pub fn held_bytes(&self) -> usize {
+        self.assembler.held_bytes() + self.early.iter().map(|e| e.bytes.len()).sum::<usize>()
+    }
+
+    /// Stream bytes that were needed and never seen.
+    pub const fn missing(&self) -> u64 {
+        self.assembler.missing()
+    }
+
+    /// Bytes of later copies that disagree with the first.
+    pub const fn conflicting(&self) -> u64 {
+        self.assembler.conflicting()
+    }
+
+    /// Payload bytes that came in order, holes included.
+    pub const fn position(&self) -> u64 {
+        self.assembler.next() - START
+    }
+
+    /// Whether bytes wait behind a hole.
+    pub const fn has_hole(&self) -> bool {
+        self.assembler.has_hole()
+    }
+
+    /// Whether it is still searched for the beginning of TLS.
+    pub const fn is_scanning(&self) -> bool {
+        matches!(self.reader, Reader::Scan)
+    }
+
+    /// The version that records of a joined connection carry.
+    pub fn record_layer_version(&self) -> Option<ProtocolVersion> {
+        self.run.version()
+    }
+
+    /// How bytes of this direction were lost, if any were.
+    pub const fn lost(&self) -> Option<Unread> {
+        self.lost
+    }
+
+    /// The first byte of the stream has this sequence number: told by the SYN, or by what acknowledges it.
+    pub fn begin(&mut self, sequence: u32, context: &mut Context<'_>) {
+        if self.base.is_none() {
+            self.set_base(sequence, context);
+        }
+    }
+
+    /// Whether a stream whose first byte has this sequence number can be this one: the SYN came late.
+    pub fn may_begin_at(&self, sequence: u32) -> bool {
+        match self.base {
+            Some(base) => base == sequence,
+            None => self.early.iter().all(|e| (e.sequence.wrapping_sub(sequence) as i32) >= 0 && e.sequence.wrapping_sub(sequence) < 1 << 20),
+        }
+    }
+
+    /// Takes a segment's payload.
+    pub fn segment(&mut self, packet: &Packet, payload: &[u8], context: &mut Context<'_>) {
+        let sequence = packet.sequence.wrapping_add(u32::from(packet.tcp_flags & crate::dispatch::tcp_flags::SYN != 0));
+        if self.base.is_none() {
+            let begins = matches!(scan::find_hello(payload, Some(0), false), Found::At(0));
+            self.early.push(Early { sequence, bytes: payload.into(), wire_len: packet.wire_len });
+            let bytes: usize = self.early.iter().map(|e| e.bytes.len()).sum();
+            if begins || self.early.len() >= MAX_EARLY_SEGMENTS || bytes > MAX_EARLY_BYTES {
+                self.begin_with_early(context);
+            }
+            return;
+        }
+        let Some(offset) = self.offset_of(sequence) else { return };
+        if self.assembler.append(offset, payload, packet.wire_len.into()) {
+            self.segments = self.segments.saturating_add(1);
+            self.advance(offset, context);
+        } else {
+            self.assembler.insert(offset, payload, packet.wire_len.into());
+            self.take_pieces(context);
+            while self.assembler.is_over(context.limits.max_stream_bytes) && self.give_up_hole(context) {}
+        }
+    }
+
+    /// Skips the first hole: what is missing will not come. `false` where there is none.
+    pub fn give_up_hole(&mut self, context: &mut Context<'_>) -> bool {
+        if self.base.is_none() && !self.early.is_empty() {
+            self.begin_with_early(context);
+            return true;
+        }
+        let Some(piece) = self.assembler.give_up_hole() else { return false };
+        self.take(piece, context);
+        self.take_pieces(context);
+        true
+    }
+
+    /// Lets go of all buffers; returns one for reuse.
+    pub fn release(&mut self) -> Vec<u8> {
+        self.reader = Reader::Off;
+        self.early = Vec::new();
+        self.assembler.release()
+    }
+
+    fn begin_with_early(&mut self, context: &mut Context<'_>) {
+        let first = self.early.iter().map(|e| e.sequence).reduce(|a, b| if (b.wrapping_sub(a) as i32) < 0 { b } else { a });
+        if let Some(first) = first {
+            self.set_base(first, context);
+        }
+    }
+
+    fn set_base(&mut self, sequence: u32, context: &mut Context<'_>) {
+        self.base = Some(sequence);
+        for early in std::mem::take(&mut self.early) {
+            if let Some(offset) = self.offset_of(early.sequence) {
+                self.assembler.insert(offset, &early.bytes, early.wire_len.into());
+                self.take_pieces(context);
+            }
+        }
+    }
+
+    /// RFC 9293 section 3.4: sequence numbers wrap; the nearest to what is due is meant.
+    fn offset_of(&self, sequence: u32) -> Option<u64> {
+        let due = self.base?.wrapping_add(self.assembler.next().wrapping_sub(START) as u32);
+        let ahead = i64::from(sequence.wrapping_sub(due) as i32);
+        if ahead > MAX_AHEAD { None } else { self.assembler.next().checked_add_signed(ahead) }
+    }
+
+    fn take_pieces(&mut self, context: &mut Context<'_>) {
+        while let Some(piece) = self.assembler.pop() {
+            self.take(piece, context);
+        }
+    }
+
+    fn take(&mut self, piece: Piece, context: &mut Context<'_>) {
+        match piece {
+            Piece::Bytes(len) => {
+                self.segments = self.segments.saturating_add(1);
+                self.advance(self.assembler.next() - len as u64, context);
+            }
+            Piece::Gap { len, cut } => self.gap(len, if cut { Unread::Snaplen } else { Unread::Gap }, context),
+        }
+    }
+
+    /// Reads on with the bytes from `boundary`, where the newest segment begins.
+    fn advance(&mut self, boundary: u64, context: &mut Context<'_>) {
+        if let Reader::Scan = self.reader {
+            self.run.segment(self.assembler.since(boundary));
+        }
+        loop {
+            let bytes = self.assembler.since(self.consumed);
+            match &mut self.reader {
+                Reader::Scan => {
+                    let boundary = boundary.checked_sub(self.consumed).and_then(|at| usize::try_from(at).ok());
+                    match scan::find_hello(bytes, boundary, context.session.offer.is_some()) {
+                        Found::At(at) => {
+                            self.consumed += at as u64;
+                            self.segments = 1;
+                            self.reader = Reader::Tls(TlsReader::new(context.limits.max_handshake_bytes));
+                            continue;
+                        }
+                        Found::Maybe(at) => self.consumed += at as u64,
+                        Found::Nowhere => self.consumed = self.assembler.next(),
+                    }
+                }
+                Reader::Tls(reader) => {
+                    let (mut at, mut segments) = (0, self.segments);
+                    let (session, tables, direction) = (&mut *context.session, &mut *context.tables, self.direction);
+                    let time = context.moment.time;
+                    let progress = reader.read(bytes, &mut at, &mut |event| {
+                        session.on_event(direction, event, Moment { time, segments }, Carrier::Tls, tables);
+                        segments = 1;
+                    });
+                    self.segments = if at == bytes.len() && segments == 1 { 0 } else { segments };
+                    self.consumed += at as u64;
+                    if progress == Progress::NotRecords {
+                        self.lose_track(Unread::Malformed("record header"), context);
+                    }
+                }
+                Reader::Off => self.consumed = self.assembler.next(),
+            }
+            break;
+        }
+        self.assembler.consume(self.consumed);
+    }
+
+    fn gap(&mut self, len: u64, why: Unread, context: &mut Context<'_>) {
+        self.lost.get_or_insert(why);
+        let pending = (self.assembler.next() - len).saturating_sub(self.consumed);
+        self.consumed = self.assembler.next();
+        match &mut self.reader {
+            Reader::Scan => self.run.gap(len),
+            Reader::Tls(reader) => {
+                let (session, tables, direction, moment) = (&mut *context.session, &mut *context.tables, self.direction, context.moment);
+                let followed = reader.gap(pending + len, &mut |event| session.on_event(direction, event, moment, Carrier::Tls, tables));
+                if let Some(progress) = session.progress.get_mut(direction.index())
+                    && progress.unread == Some(Unread::Gap)
+                {
+                    progress.unread = Some(why);
+                }
+                if !followed {
+                    self.lose_track(why, context);
+                }
+            }
+            Reader::Off => {}
+        }
+    }
+
+    /// The records cannot be followed. Before this direction's hello, another may still come.
+    fn lose_track(&mut self, why: Unread, context: &mut Context<'_>) {
+        self.consumed = self.assembler.next();
+        if context.session.has_hello_of(self.direction) {
+            context.session.go_blind(self.direction, why);
+            self.reader = Reader::Off;
+        } else {
+            self.reader = Reader::Scan;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Facts kept once: the same stack says the same thing thousands of times.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+
+/// Values by the canonical bytes that they are made of. Holds at most [`MAX_ENTRIES`]; then it forgets all and begins
+/// anew, and whoever holds a value keeps it.
+#[derive(Debug)]
+pub struct Interner<T> {
+    known: HashTable<(Box<[u8]>, Arc<T>)>,
+    hasher: RandomState,
+    canonical: Vec<u8>,
+}
+
+/// Distinct values in one table. A stack that shuffles its extensions makes a new one each time.
+const MAX_ENTRIES: usize = 512;
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self { known: HashTable::new(), hasher: RandomState::default(), canonical: Vec::new() }
+    }
+}
+
+impl<T> Interner<T> {
+    /// The value of what `write` writes down; `make` makes it where it is new. Nothing that is written out depends
+    /// on the hash, which is random.
+    pub fn intern(&mut self, write: impl FnOnce(&mut Vec<u8>), make: impl FnOnce() -> T) -> Arc<T> {
+        self.canonical.clear();
+        write(&mut self.canonical);
+        let hash = self.hasher.hash_one(self.canonical.as_slice());
+        if let Some((_, value)) = self.known.find(hash, |(canonical, _)| **canonical == *self.canonical) {
+            return Arc::clone(value);
+        }
+        if self.known.len() >= MAX_ENTRIES {
+            self.known.clear();
+        }
+        let value = Arc::new(make());
+        let hasher = &self.hasher;
+        self.known.insert_unique(hash, (self.canonical.as_slice().into(), Arc::clone(&value)), |(canonical, _)| {
+            hasher.hash_one(&**canonical)
+        });
+        value
+    }
+}

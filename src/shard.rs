@@ -1,0 +1,436 @@
+//! The core without threads, clocks or files: packets of one shard in, records out.
+//!
+//! A [`Shard`] holds everything mutable about its share of the flows. Its result depends on its packets and ticks
+//! alone, in their order; so the output is the same for every number of workers.
+
+use std::hash::Hasher as _;
+use std::sync::Arc;
+
+use siphasher::sip::SipHasher13;
+
+use crate::config::Limits;
+use crate::dispatch::{Block, Direction, Packet, SHARDS, Transport, tcp_flags};
+use crate::flow::conclude::{End, conclude};
+use crate::flow::table::{FlowTable, Slot};
+use crate::flow::tcp::{Context, TcpStream};
+use crate::flow::{Active, Facts, Flow, Link, State};
+use crate::hello::intern::Interner;
+use crate::hello::session::{Moment, Session, Tables};
+use crate::record::{FlowRecord, Mac, Visibility};
+use crate::time::Timestamp;
+
+/// One share of the flows.
+#[derive(Debug)]
+pub struct Shard {
+    limits: Limits,
+    table: FlowTable,
+    /// Flows that hold segments back, oldest first; entries may be stale.
+    holding: std::collections::VecDeque<Slot>,
+    held_bytes: usize,
+    counts: ShardCounts,
+    records: Vec<FlowRecord>,
+}
+
+/// What the shards of one worker share: facts kept once, and memory for reuse. Nothing that is written out depends on
+/// what is in it.
+#[derive(Debug, Default)]
+pub struct Shared {
+    tables: Tables,
+    links: Interner<Link>,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// What a shard could not keep.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardCounts {
+    /// Flows given up because the table was full.
+    pub evicted_flows: u64,
+    /// Streams whose waiting bytes were given up because the memory for them was full.
+    pub evicted_buffers: u64,
+}
+
+/// Buffers kept for reuse.
+const MAX_SPARE_BUFFERS: usize = 64;
+/// Larger ones are not kept.
+const MAX_SPARE_BYTES: usize = 32 << 10;
+/// Bytes of one direction behind its hello, after which a flow settles although the other side never got so far.
+const ENOUGH_AFTER_HELLO: u64 = 32 << 10;
+
+impl Shard {
+    /// An empty shard; `limits` are those of the whole run.
+    pub fn new(limits: Limits) -> Self {
+        let limits = Limits {
+            max_flows: (limits.max_flows / SHARDS).max(1),
+            max_buffered_bytes: limits.max_buffered_bytes / SHARDS,
+            ..limits
+        };
+        Self {
+            limits,
+            table: FlowTable::default(),
+            holding: std::collections::VecDeque::new(),
+            held_bytes: 0,
+            counts: ShardCounts::default(),
+            records: Vec::new(),
+        }
+    }
+
+    /// Brings what a packet with this hash will need into the cache.
+    #[inline]
+    pub fn warm(&self, hash: u64) {
+        self.table.warm(hash);
+    }
+
+    /// Takes one packet of `block`.
+    pub fn packet(&mut self, packet: &Packet, block: &Block, shared: &mut Shared) {
+        let slot = match self.table.find(packet.hash, &packet.key) {
+            Some(slot) => match self.table.get(slot) {
+                Some(flow) if flow.is_reopened_by(packet) => {
+                    self.end(slot, End::Closed, shared);
+                    self.open(packet, shared)
+                }
+                _ => slot,
+            },
+            None => self.open(packet, shared),
+        };
+        let Some(flow) = self.table.get_mut(slot) else { return };
+        flow.last_seen = flow.last_seen.max(packet.time);
+        let [up, down] = &mut flow.halves;
+        let half = if packet.direction == Direction::Up { up } else { down };
+        half.bytes += u64::from(packet.wire_len);
+        half.packets = half.packets.saturating_add(1);
+        if packet.key.transport() == Transport::Udp {
+            flow.state = State::Dull;
+            return;
+        }
+        // A packet of a settled flow ends here, but for the few that open or close.
+        let follows = matches!(flow.state, State::Empty | State::Active(_));
+        if packet.tcp_flags & (tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST) != 0 {
+            self.control(slot, packet);
+        }
+        if follows {
+            self.follow(slot, packet, block, shared);
+        }
+    }
+
+    /// Lets flows age: `now` is the time of the packet before the tick.
+    pub fn tick(&mut self, now: Timestamp, shared: &mut Shared) {
+        while let Some(slot) = self.table.expire(now, self.limits.idle_ns, self.limits.linger_ns) {
+            let closed = self.table.get(slot).is_some_and(Flow::is_closed);
+            self.end(slot, if closed { End::Closed } else { End::Idle }, shared);
+        }
+    }
+
+    /// Ends all flows: no packet comes any more.
+    pub fn finish(&mut self, shared: &mut Shared) {
+        for slot in self.table.slots() {
+            self.end(slot, End::CaptureEnd, shared);
+        }
+    }
+
+    /// Adds the records of flows that ended since the last call to `records`, in no order.
+    pub fn take_records(&mut self, records: &mut Vec<FlowRecord>) {
+        records.append(&mut self.records);
+    }
+
+    /// What could not be kept.
+    pub const fn counts(&self) -> ShardCounts {
+        self.counts
+    }
+
+    /// Flows held now.
+    pub fn flows(&self) -> usize {
+        self.table.len()
+    }
+
+    fn open(&mut self, packet: &Packet, shared: &mut Shared) -> Slot {
+        if self.table.len() >= self.limits.max_flows
+            && let Some(oldest) = self.table.oldest()
+        {
+            self.counts.evicted_flows += 1;
+            self.end(oldest, End::Evicted, shared);
+        }
+        self.table.insert(Flow::new(packet), self.limits.idle_ns)
+    }
+
+    /// SYN, FIN and RST.
+    fn control(&mut self, slot: Slot, packet: &Packet) {
+        let Some(flow) = self.table.get_mut(slot) else { return };
+        let was_closed = flow.is_closed();
+        let [up, down] = &mut flow.halves;
+        let (half, other) = if packet.direction == Direction::Up { (up, down) } else { (down, up) };
+        let has = |flag| packet.tcp_flags & flag != 0;
+        if has(tcp_flags::SYN) && !has(tcp_flags::RST) {
+            half.isn.get_or_insert(packet.sequence);
+            if has(tcp_flags::ACK) {
+                flow.opener.get_or_insert(packet.direction.flip());
+                // What the SYN-ACK acknowledges tells where the other direction begins.
+                other.isn.get_or_insert(packet.acknowledgment.wrapping_sub(1));
+            } else {
+                flow.opener.get_or_insert(packet.direction);
+            }
+        }
+        if has(tcp_flags::FIN) {
+            half.fin = true;
+            flow.first_close.get_or_insert((packet.direction, false));
+        }
+        if has(tcp_flags::RST) {
+            let first = *flow.first_close.get_or_insert((packet.direction, true));
+            if !first.1 {
+                // A reset behind a FIN: closed at once, but the FIN came first.
+                half.fin = true;
+                other.fin = true;
+            }
+        }
+        if !was_closed && flow.is_closed() {
+            self.table.linger(slot, self.limits.linger_ns);
+        }
+    }
+
+    /// Follows the beginning of a connection.
+    fn follow(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
+        let Some(flow) = self.table.get_mut(slot) else { return };
+        let syn = packet.tcp_flags & tcp_flags::SYN != 0;
+        measure_rtt(flow, packet);
+        if packet.tcp_flags & tcp_flags::RST != 0 || packet.wire_len == 0 && !syn {
+            return;
+        }
+        let payload = block.payload(packet);
+        if matches!(flow.state, State::Empty) {
+            if packet.wire_len == 0 {
+                return;
+            }
+            let link = link_of(&mut shared.links, packet, block);
+            let streams = [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, shared.buffers.pop().unwrap_or_default()));
+            flow.state = State::Active(Box::new(Active { streams, session: Session::default(), answer_from: None, link }));
+        }
+        let isns = flow.halves.map(|half| half.isn);
+        let State::Active(active) = &mut flow.state else { return };
+        let Active { streams, session, answer_from, .. } = &mut **active;
+        let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
+        let moment = Moment { time: packet.time, segments: 1 };
+        let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
+        for (stream, isn) in streams.iter_mut().zip(isns) {
+            if let Some(isn) = isn {
+                stream.begin(isn.wrapping_add(1), &mut context);
+            }
+        }
+        let [up, down] = streams;
+        let (stream, other) = if packet.direction == Direction::Up { (up, down) } else { (down, up) };
+        if packet.wire_len > 0 {
+            stream.segment(packet, payload, &mut context);
+        }
+        if answer_from.is_none() && context.session.offer.is_some() {
+            let answering = if context.session.client == Some(packet.direction) { &*other } else { &*stream };
+            *answer_from = Some(answering.position());
+        }
+        let after = stream.held_bytes() + other.held_bytes();
+        if after != before {
+            if before == 0 {
+                self.holding.push_back(slot);
+            }
+            self.held_bytes = (self.held_bytes + after).saturating_sub(before);
+            if self.held_bytes > self.limits.max_buffered_bytes {
+                self.relieve(packet.time, shared);
+            }
+        }
+        self.settle(slot, shared);
+    }
+
+    /// Settles a flow of which all is told that can be, or of which nothing is to be expected.
+    fn settle(&mut self, slot: Slot, shared: &mut Shared) {
+        let Some(flow) = self.table.get(slot) else { return };
+        let State::Active(active) = &flow.state else { return };
+        let session = &active.session;
+        let positions = active.streams.each_ref().map(TcpStream::position);
+        let settled = if session.answer.is_some() {
+            let done = [Direction::Up, Direction::Down].map(|d| session.is_done(d));
+            done == [true; 2] || done.contains(&true) && positions.iter().any(|p| *p > ENOUGH_AFTER_HELLO)
+        } else if session.is_tls() {
+            positions.iter().any(|p| *p > 4 * self.limits.max_scan_bytes)
+        } else {
+            let joined = active.streams.each_ref().map(|s| s.record_layer_version().is_some());
+            joined == [true; 2] || positions.iter().any(|p| *p > self.limits.max_scan_bytes)
+        };
+        if settled {
+            self.conclude(slot, End::Settled, shared);
+        }
+    }
+
+    /// Concludes an active flow and frees its buffers.
+    fn conclude(&mut self, slot: Slot, end: End, shared: &mut Shared) {
+        let Some(flow) = self.table.get_mut(slot) else { return };
+        if !matches!(flow.state, State::Active(_)) {
+            return;
+        }
+        let State::Active(mut active) = std::mem::replace(&mut flow.state, State::Dull) else { return };
+        let held: usize = active.streams.iter().map(TcpStream::held_bytes).sum();
+        self.held_bytes = self.held_bytes.saturating_sub(held);
+        if end != End::Settled {
+            let moment = Moment { time: flow.last_seen, segments: 1 };
+            let Active { streams, session, .. } = &mut *active;
+            let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
+            for stream in streams {
+                while stream.give_up_hole(&mut context) {}
+            }
+        }
+        if let Some(facts) = conclude(flow, &mut active, end) {
+            flow.state = State::Settled(Box::new(facts));
+        }
+        for stream in &mut active.streams {
+            let buffer = stream.release();
+            if shared.buffers.len() < MAX_SPARE_BUFFERS && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
+                shared.buffers.push(buffer);
+            }
+        }
+    }
+
+    /// Gives up what waits longest, until the memory for it is below its cap again.
+    fn relieve(&mut self, now: Timestamp, shared: &mut Shared) {
+        while self.held_bytes > self.limits.max_buffered_bytes {
+            let Some(slot) = self.holding.pop_front() else { return };
+            let Some(State::Active(active)) = self.table.get_mut(slot).map(|flow| &mut flow.state) else { continue };
+            let Active { streams, session, .. } = &mut **active;
+            let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
+            if before == 0 {
+                continue;
+            }
+            self.counts.evicted_buffers += 1;
+            let moment = Moment { time: now, segments: 1 };
+            let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
+            for stream in streams.iter_mut() {
+                while stream.give_up_hole(&mut context) {}
+            }
+            let after: usize = streams.iter().map(TcpStream::held_bytes).sum();
+            self.held_bytes = (self.held_bytes + after).saturating_sub(before);
+            self.settle(slot, shared);
+        }
+    }
+
+    /// Takes a flow out of the table and writes its record, if it matters.
+    fn end(&mut self, slot: Slot, end: End, shared: &mut Shared) {
+        self.conclude(slot, end, shared);
+        let Some(flow) = self.table.remove(slot) else { return };
+        if let State::Settled(facts) = flow.state {
+            self.records.push(record(&Flow { state: State::Dull, ..flow }, *facts));
+        }
+    }
+}
+
+/// The record of a flow, but for the judgement.
+fn record(flow: &Flow, facts: Facts) -> FlowRecord {
+    let (client, server) = (facts.client, facts.client.flip());
+    let (client_ip, client_port) = flow.key.source(client);
+    let (server_ip, server_port) = flow.key.source(server);
+    let (client_half, server_half) = (flow.half(client), flow.half(server));
+    let mac = |d: Direction| facts.link.macs.get(d.index()).copied().flatten();
+    let answer = facts.answer.as_deref();
+    let hello = facts.offer.is_some();
+    FlowRecord {
+        flow_id: flow_id(flow),
+        first_packet: flow.first_packet,
+        first_seen: flow.first_seen,
+        last_seen: flow.last_seen,
+        transport: flow.key.transport(),
+        client_ip,
+        client_port,
+        server_ip,
+        server_port,
+        client_mac: mac(client),
+        server_mac: mac(server),
+        vlans: facts.link.vlans,
+        tunnels: facts.link.tunnels,
+        carrier: facts.carrier,
+        outcome: facts.outcome,
+        cause: facts.cause,
+        negotiated_version: facts.negotiated_version,
+        negotiated_source: facts.negotiated_source,
+        client_record_version: facts.client_record_version,
+        cipher_suite: answer.map(|a| a.cipher_suite),
+        named_group: facts.named_group,
+        sni: facts.sni,
+        alpn: answer.and_then(|a| a.alpn.clone()),
+        hello_retry: (hello || answer.is_some()).then_some(facts.hello_retry),
+        resumed: facts.resumed,
+        downgrade_sentinel: answer.map(|_| facts.downgrade_sentinel),
+        extended_master_secret: facts.extended_master_secret,
+        ja3s: answer.map(|a| a.ja3s.clone()),
+        client_hello_bytes: hello.then_some(facts.client_hello_bytes),
+        client_hello_segments: hello.then_some(facts.client_hello_segments),
+        alerts: facts.alerts.into(),
+        client_certificate: facts.client_certificate,
+        tcp_rtt_us: flow.rtt_us.map(u64::from),
+        hello_us: facts.hello_us.map(u64::from),
+        client_bytes: client_half.bytes,
+        server_bytes: server_half.bytes,
+        client_packets: client_half.packets.into(),
+        server_packets: server_half.packets.into(),
+        visibility: match (client_half.packets, server_half.packets) {
+            (_, 0) => Visibility::ClientOnly,
+            (0, _) => Visibility::ServerOnly,
+            _ => Visibility::Both,
+        },
+        missing_bytes: facts.missing_bytes,
+        conflicting_bytes: facts.conflicting_bytes,
+        mid_stream: flow.is_mid_stream(),
+        offer: facts.offer,
+        ..FlowRecord::default()
+    }
+}
+
+/// Stable over runs and versions: SipHash-1-3 with a zero key over endpoints, transport and time.
+fn flow_id(flow: &Flow) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for direction in [Direction::Up, Direction::Down] {
+        let (ip, port) = flow.key.source(direction);
+        match ip {
+            std::net::IpAddr::V4(v4) => hasher.write(&v4.octets()),
+            std::net::IpAddr::V6(v6) => hasher.write(&v6.octets()),
+        }
+        hasher.write(&port.to_be_bytes());
+    }
+    hasher.write(&[flow.key.transport() as u8]);
+    hasher.write(&flow.first_seen.0.to_be_bytes());
+    hasher.finish()
+}
+
+/// The time from the SYN to the first ACK of its sender: a whole round trip, wherever on the path the capture is.
+fn measure_rtt(flow: &mut Flow, packet: &Packet) {
+    let plain_ack = packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::ACK;
+    let Some(opener) = flow.opener.filter(|o| *o == packet.direction) else { return };
+    let answered = flow.half(opener.flip()).packets > 0 && flow.half(opener.flip()).isn.is_some();
+    // The SYN and this ACK are the only packets of the opener: neither came twice.
+    if plain_ack && answered && flow.half(opener).packets == 2 && flow.rtt_us.is_none() {
+        flow.rtt_us = u32::try_from(packet.time.since_ns(flow.first_seen) / 1000).ok();
+    }
+}
+
+fn link_of(links: &mut Interner<Link>, packet: &Packet, block: &Block) -> Arc<Link> {
+    let ethernet = usize::try_from(packet.ethernet_at).ok().and_then(|at| block.bytes.get(at..)).and_then(|b| b.first_chunk::<12>());
+    let mut link = Link { vlans: packet.vlans, tunnels: packet.tunnels, macs: [None; 2] };
+    if let Some([d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]) = ethernet {
+        let (source, destination) = (Mac([*s0, *s1, *s2, *s3, *s4, *s5]), Mac([*d0, *d1, *d2, *d3, *d4, *d5]));
+        link.macs = match packet.direction {
+            Direction::Up => [Some(source), Some(destination)],
+            Direction::Down => [Some(destination), Some(source)],
+        };
+    }
+    links.intern(
+        |out| {
+            out.push(ethernet.is_some().into());
+            for mac in link.macs.iter().flatten() {
+                out.extend(mac.0);
+            }
+            out.extend(link.vlans.iter().flat_map(u16::to_be_bytes));
+            out.push(0xff);
+            out.extend(link.tunnels.iter().map(|t| t as u8));
+        },
+        || link,
+    )
+}
+
+impl std::ops::AddAssign for ShardCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.evicted_flows += other.evicted_flows;
+        self.evicted_buffers += other.evicted_buffers;
+    }
+}

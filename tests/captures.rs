@@ -1,0 +1,123 @@
+//! Every capture of `captures/` against what its endpoints said of themselves, for several numbers of workers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Map, Value};
+
+/// Fields that a later stage fills; until then they are null, and what the endpoints said of them waits.
+const NOT_YET: &[&str] = &[
+    "service",
+    "service_source",
+    "upgrade",
+    "continued_in_clear",
+    "cleartext_credentials",
+    "client_name",
+    "server_name_banner",
+    "certificate_subject",
+    "certificate_issuer",
+    "certificate_key",
+    "certificate_signature",
+    "certificate_sha256",
+    "certificate_names",
+];
+
+fn truths() -> Vec<(PathBuf, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let mut truths: Vec<_> = std::fs::read_dir(folder)
+        .expect("captures/ is there")
+        .map(|entry| entry.expect("captures/ can be read").path())
+        .filter(|path| path.to_string_lossy().ends_with(".truth.json"))
+        .map(|path| {
+            let text = std::fs::read(&path).expect("the truth can be read");
+            let truth: Value = serde_json::from_slice(&text).expect("the truth is JSON");
+            let capture = path.with_file_name(truth["capture"].as_str().expect("it names its capture"));
+            (capture, truth)
+        })
+        .collect();
+    truths.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(truths.len() >= 20, "too few captures: {}", truths.len());
+    truths
+}
+
+fn audit(capture: &Path, workers: u32) -> Vec<u8> {
+    let output = Command::new(env!("CARGO_BIN_EXE_hellotap"))
+        .args(["audit", "--flows", "-", "--workers", &workers.to_string()])
+        .arg(capture)
+        .output()
+        .expect("hellotap runs");
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 1)), "{}: exit {code:?}: {}", capture.display(), String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn records(ndjson: &[u8]) -> Vec<Map<String, Value>> {
+    ndjson.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).expect("a record is JSON")).collect()
+}
+
+#[test]
+fn any_number_of_workers_gives_the_same_bytes() {
+    for (capture, _) in truths() {
+        let one = audit(&capture, 1);
+        for workers in [2, 3, 8] {
+            assert!(audit(&capture, workers) == one, "{} with {workers} workers", capture.display());
+        }
+    }
+}
+
+#[test]
+fn records_say_what_the_endpoints_said() {
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for (capture, truth) in truths() {
+        let name = capture.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut by_ends: BTreeMap<String, Vec<Map<String, Value>>> = BTreeMap::new();
+        for record in records(&audit(&capture, 2)) {
+            by_ends.entry(ends(&record)).or_default().push(record);
+        }
+        // Connections whose client port is known take their records first; the others between the same ends stand in
+        // the order in which they were opened, and so do records.
+        let mut connections: Vec<_> = truth["connections"].as_array().expect("a list of connections").iter().collect();
+        connections.sort_by_key(|connection| connection["client_port"].is_null());
+        for connection in connections {
+            let connection = connection.as_object().expect("an object");
+            let expect = connection["expect"].as_object().expect("what to expect");
+            if is_cleartext(expect) {
+                continue;
+            }
+            let candidates = by_ends.get_mut(&ends(connection));
+            let port = &connection["client_port"];
+            let found = candidates.and_then(|list| {
+                let at = list.iter().position(|r| port.is_null() || r["client_port"] == *port)?;
+                Some(list.remove(at))
+            });
+            let Some(record) = found else {
+                wrong.push(format!("{name}: no record of {} port {port}", ends(connection)));
+                continue;
+            };
+            for (field, want) in expect {
+                if NOT_YET.contains(&field.as_str()) {
+                    continue;
+                }
+                checked += 1;
+                let got = record.get(field);
+                if got != Some(want) {
+                    let got = got.map_or_else(|| "no such field".into(), Value::to_string);
+                    wrong.push(format!("{name}: {} port {}: {field}: endpoints {want}, hellotap {got}", ends(connection), record["client_port"]));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {checked} fields:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(checked > 500, "too little was checked: {checked}");
+}
+
+/// A session in which nobody tried TLS has no record before the upgrade ledger is written.
+fn is_cleartext(expect: &Map<String, Value>) -> bool {
+    expect.get("outcome").is_some_and(|outcome| outcome == "cleartext")
+}
+
+fn ends(object: &Map<String, Value>) -> String {
+    format!("{} {} > {} {}", object["transport"], object["client_ip"], object["server_ip"], object["server_port"])
+}
