@@ -328,8 +328,8 @@ impl Default for Limits {
             linger_ns: 5 * 1_000_000_000,
             fragment_ns: 30 * 1_000_000_000,
             // About a kilobyte each. The lines of shards add up: a device has one in each that sees a flow of it.
-            max_devices: 128 << 10,
-            max_servers: 64 << 10,
+            max_devices: 100_000,
+            max_servers: 50_000,
         }
     }
 }

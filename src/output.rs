@@ -72,24 +72,25 @@ impl fmt::Display for Target {
 
 /// Output that could not be opened or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {target}: {source}")]
+#[error("cannot write {target}: {why}")]
 pub struct OutputError {
     target: String,
-    source: io::Error,
+    /// Not the error's `source`: the message has it already.
+    why: io::Error,
 }
 
 impl OutputError {
     /// Why writing to `target` failed.
-    pub fn new(target: impl fmt::Display, source: io::Error) -> Self {
+    pub fn new(target: impl fmt::Display, why: io::Error) -> Self {
         Self {
             target: target.to_string(),
-            source,
+            why,
         }
     }
 
     /// The reader of our output has gone, which is its right and no error of ours.
     pub fn is_closed_pipe(&self) -> bool {
-        self.source.kind() == io::ErrorKind::BrokenPipe
+        self.why.kind() == io::ErrorKind::BrokenPipe
     }
 }
 

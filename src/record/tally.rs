@@ -35,8 +35,9 @@ pub struct Tally {
     pub unseen: SmallMap<Unseen, u64>,
     /// Microseconds from the ClientHello to the ServerHello.
     hello_us: SmallMap<Option<&'static str>, HelloTimes>,
-    devices: HashMap<DeviceKey, Device, foldhash::fast::FixedState>,
-    servers: HashMap<ServerKey, Server, foldhash::fast::FixedState>,
+    /// Boxed: half of a map's places are empty after it grew.
+    devices: HashMap<DeviceKey, Box<Device>, foldhash::fast::FixedState>,
+    servers: HashMap<ServerKey, Box<Server>, foldhash::fast::FixedState>,
     max_devices: usize,
     max_servers: usize,
     /// Flows whose device has no line, because the cap was reached.
@@ -142,10 +143,10 @@ impl Tally {
         self.unseen.add(other.unseen);
         self.hello_us.merge(other.hello_us, HelloTimes::merge);
         for (key, device) in other.devices {
-            self.devices.entry(key).or_default().merge(device);
+            self.devices.entry(key).or_default().merge(*device);
         }
         for (key, server) in other.servers {
-            self.servers.entry(key).or_default().merge(server);
+            self.servers.entry(key).or_default().merge(*server);
         }
         self.flows_of_unlisted_devices += other.flows_of_unlisted_devices;
         self.flows_of_unlisted_servers += other.flows_of_unlisted_servers;
@@ -164,14 +165,14 @@ impl Tally {
         for key in behind_routers {
             if let Some(device) = self.devices.remove(&key) {
                 let key = DeviceKey { mac: None, ..key };
-                self.devices.entry(key).or_default().merge(device);
+                self.devices.entry(key).or_default().merge(*device);
             }
         }
     }
 
     /// The devices, the worst first, then those with the most flows of that verdict, then by address.
     pub fn devices(&self) -> Vec<(DeviceKey, &Device)> {
-        let mut lines: Vec<_> = self.devices.iter().map(|(k, d)| (*k, d)).collect();
+        let mut lines: Vec<_> = self.devices.iter().map(|(k, d)| (*k, &**d)).collect();
         lines.sort_by(|(a_key, a), (b_key, b)| {
             (b.verdict().cmp(&a.verdict()))
                 .then_with(|| b.judgements.worst_flows().cmp(&a.judgements.worst_flows()))
@@ -182,7 +183,7 @@ impl Tally {
 
     /// The servers, those that must change first, the worst of them first, then those with the most flows.
     pub fn servers(&self) -> Vec<(ServerKey, &Server)> {
-        let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, s)).collect();
+        let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, &**s)).collect();
         lines.sort_by(|(a_key, a), (b_key, b)| {
             (b.must_change().cmp(&a.must_change()))
                 .then_with(|| b.judgements.worst().cmp(&a.judgements.worst()))

@@ -350,6 +350,18 @@ pub(super) fn clean() -> Summary {
     )])
 }
 
+/// A flow of TLS 1.0 of which only application data was captured.
+pub(super) fn joined_old() -> Summary {
+    let mut record = FlowRecord {
+        outcome: Outcome::JoinedMidStream,
+        negotiated_source: Some(NegotiatedSource::RecordLayer),
+        mid_stream: true,
+        ..flow(0, "10.0.1.1", WEB, &[], Some(V::TLS_1_0))
+    };
+    policy::judge(&mut record, &Policy::m365());
+    summary(&[record])
+}
+
 /// Packets without TLS.
 pub(super) fn no_tls() -> Summary {
     let mut summary = summary(&[]);

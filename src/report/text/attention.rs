@@ -97,10 +97,6 @@ impl Machine<'_> {
         Some(format!("VLAN {}", tags.join(".")))
     }
 
-    fn flows(&self) -> u64 {
-        self.stacks.iter().map(|(_, d)| d.flows).sum()
-    }
-
     fn worst_flows(&self) -> u64 {
         self.worst_stacks()
             .map(|(_, d)| d.judgements.worst_flows())
@@ -137,7 +133,7 @@ pub(super) fn devices(
         heading(page, "Devices held back by a server")?;
     }
     for machine in held_back.iter().take(MAX_DEVICES) {
-        device_held_back(page, machine)?;
+        device_held_back(page, summary, machine)?;
     }
     more(page, held_back.len(), MAX_DEVICES, "device", "devices")?;
 
@@ -214,15 +210,34 @@ fn device(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::
             );
             page.line(&[(Look::Dim, line)])?;
         }
-        stack(page, machine, device)?;
+        stack(page, summary, machine, device)?;
     }
-    let (bad, all) = (machine.worst_flows(), machine.flows());
-    if bad < all {
-        let flows = counted(all - bad, "other flow", "other flows");
-        let verb = if all - bad == 1 { "is" } else { "are" };
-        page.paragraph(4, Look::Dim, &format!("Its {flows} {verb} not affected."))?;
-    }
+    others(page, machine)?;
     seen(page, summary, machine)
+}
+
+/// What is known of the device's other flows.
+fn others(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
+    for (verdict, one, many) in [
+        (Verdict::Ok, "is not affected", "are not affected"),
+        (
+            Verdict::Unknown,
+            "could not be judged",
+            "could not be judged",
+        ),
+    ] {
+        let flows: u64 = machine
+            .stacks
+            .iter()
+            .filter_map(|(_, d)| d.judgements.verdicts.get(&verdict))
+            .sum();
+        if flows > 0 && verdict < machine.verdict() {
+            let fate = if flows == 1 { one } else { many };
+            let flows = counted(flows, "other flow", "other flows");
+            page.paragraph(4, Look::Dim, &format!("{flows} {fate}."))?;
+        }
+    }
+    Ok(())
 }
 
 /// When the device was there to be found.
@@ -253,10 +268,14 @@ fn seen(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::Re
 }
 
 /// A device that has nothing to change itself: one line for it, one for each server.
-fn device_held_back(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
+fn device_held_back(
+    page: &mut Page<'_>,
+    summary: &Summary,
+    machine: &Machine<'_>,
+) -> io::Result<()> {
     page.line(&header(machine))?;
     for (_, device) in machine.worst_stacks() {
-        peers(page, &worst_peers(device))?;
+        peers(page, summary, &worst_peers(device))?;
     }
     Ok(())
 }
@@ -270,7 +289,7 @@ fn worst_peers(device: &Device) -> Vec<(&PeerKey, &Peer)> {
     peers
 }
 
-fn peers(page: &mut Page<'_>, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
+fn peers(page: &mut Page<'_>, summary: &Summary, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
     for (key, peer) in worst.iter().take(MAX_PEERS) {
         let service = key.service.map_or_else(String::new, |s| format!("{s} "));
         let flows = counted(
@@ -278,7 +297,7 @@ fn peers(page: &mut Page<'_>, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
             &format!("{service}flow"),
             &format!("{service}flows"),
         );
-        let (look, how) = how(peer);
+        let (look, how) = how(summary, peer);
         page.line(&[
             (Look::Plain, format!("    {flows}: ")),
             (look, how),
@@ -296,9 +315,14 @@ fn peers(page: &mut Page<'_>, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
 }
 
 /// What a stack does with its worst servers, and what has to be done about it.
-fn stack(page: &mut Page<'_>, machine: &Machine<'_>, device: &Device) -> io::Result<()> {
+fn stack(
+    page: &mut Page<'_>,
+    summary: &Summary,
+    machine: &Machine<'_>,
+    device: &Device,
+) -> io::Result<()> {
     let worst = worst_peers(device);
-    peers(page, &worst)?;
+    peers(page, summary, &worst)?;
     let mut said: Vec<String> = Vec::new();
     for (_, peer) in &worst {
         let sentence = sentence(machine, device, peer);
@@ -420,14 +444,18 @@ fn server_sentence(summary: &Summary, server: &Server) -> String {
 }
 
 /// What the flows of the worst verdict came to, in words that the server's name follows.
-fn how(peer: &Peer) -> (Look, String) {
-    let oldest = peer.negotiated.iter().filter_map(|(v, _)| *v).min();
-    let words = match (oldest, peer.outcomes.by_count().first()) {
-        (Some(version), _) => return (Look::Bad, format!("{} with", word(version))),
-        (None, Some((Outcome::RefusedByServer, _))) => "refused by",
-        (None, Some((Outcome::RefusedByClient, _))) => "broken off with",
-        (None, Some((Outcome::NoAnswer, _))) => "no answer from",
-        (None, Some((Outcome::Cleartext, _))) => "without TLS with",
+fn how(summary: &Summary, peer: &Peer) -> (Look, String) {
+    let versions = peer.negotiated.iter().filter_map(|(v, _)| *v);
+    let rejected: Vec<_> = versions
+        .filter(|v| summary.policy.accepts_version(*v) == Some(false))
+        .map(word)
+        .collect();
+    let words = match (rejected.is_empty(), peer.outcomes.by_count().first()) {
+        (false, _) => return (Look::Bad, format!("{} with", rejected.join(" and "))),
+        (true, Some((Outcome::RefusedByServer, _))) => "refused by",
+        (true, Some((Outcome::RefusedByClient, _))) => "broken off with",
+        (true, Some((Outcome::NoAnswer, _))) => "no answer from",
+        (true, Some((Outcome::Cleartext, _))) => "without TLS with",
         _ => "with",
     };
     (Look::Warn, words.into())
