@@ -69,6 +69,7 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
     let formats = outputs.formats();
     let workers = options.workers.clamp(1, SHARDS);
     let (batch_tx, batch_rx) = bounded::<Batch>(workers * QUEUE_BLOCKS);
+    let (spare_tx, spare_rx) = bounded::<Batch>(workers * 2);
     let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS + 2);
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(workers);
@@ -76,7 +77,7 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         for index in 0..workers {
             let (block_tx, block_rx) = bounded::<Arc<Block>>(QUEUE_BLOCKS);
             queues.push(block_tx);
-            let worker = Worker::new(index, workers, options, &formats);
+            let worker = Worker::new(index, workers, options, &formats, spare_rx.clone());
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
             let thread = thread::Builder::new().name(format!("worker-{index}"));
             handles.push(thread.spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx)).map_err(RunError::Spawn)?);
@@ -87,7 +88,7 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         let capture = thread.spawn_scoped(scope, move || capture.run(sources, progress)).map_err(RunError::Spawn)?;
 
         let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
-        let mut ordered = Ordered::new(outputs, &formats, workers, tally);
+        let mut ordered = Ordered::new(outputs, &formats, workers, tally, spare_tx);
         let written = ordered.run(&batch_rx, &stop);
 
         let mut given_up = ShardCounts::default();
@@ -359,12 +360,15 @@ struct Worker<'a> {
     workers: usize,
     shards: Vec<Shard>,
     shared: Shared,
+    /// Batches that were written, for reuse.
+    spare: Receiver<Batch>,
     policy: &'a Policy,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
 }
 
 /// The records of one worker in one epoch, in the order of their first packets.
+#[derive(Default)]
 struct Batch {
     epoch: u64,
     records: Vec<FlowRecord>,
@@ -381,7 +385,7 @@ struct Text {
 }
 
 impl<'a> Worker<'a> {
-    fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat]) -> Self {
+    fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat], spare: Receiver<Batch>) -> Self {
         let own = (0..SHARDS).filter(|shard| worker_of(*shard, workers) == index);
         let shards = own.map(|_| Shard::new(options.limits)).collect();
         Self {
@@ -389,6 +393,7 @@ impl<'a> Worker<'a> {
             workers,
             shards,
             shared: Shared::default(),
+            spare,
             policy: &options.policy,
             ours: &options.ours,
             formats: formats.to_vec(),
@@ -430,29 +435,44 @@ impl<'a> Worker<'a> {
     }
 
     fn batch(&mut self, epoch: u64) -> Batch {
-        let mut records: Vec<FlowRecord> = Vec::new();
+        let mut batch = self.spare.try_recv().unwrap_or_default();
+        batch.epoch = epoch;
         for shard in &mut self.shards {
-            shard.take_records(&mut records);
+            shard.take_records(&mut batch.records);
         }
-        for record in &mut records {
+        for record in &mut batch.records {
             record.route = self.ours.route(record.client_ip, record.server_ip);
             judge(record, self.policy);
         }
         // A record is large: sort places, not records.
-        let mut order: Vec<&FlowRecord> = records.iter().collect();
+        let mut order: Vec<&FlowRecord> = batch.records.iter().collect();
         order.sort_unstable_by_key(|record| record.first_packet);
-        let texts = self.formats.iter().map(|format| text(*format, &order)).collect();
-        Batch { epoch, records, texts }
+        batch.texts.resize_with(self.formats.len(), Text::default);
+        for (text, format) in batch.texts.iter_mut().zip(&self.formats) {
+            text.write(*format, &order);
+        }
+        batch
     }
 }
 
-fn text(format: FlowFormat, records: &[&FlowRecord]) -> Text {
-    let mut text = Text::default();
-    for record in records {
-        format.append(record, &mut text.bytes);
-        text.ends.push((record.first_packet, text.bytes.len()));
+impl Batch {
+    /// Empties it for the next use; the memory stays.
+    fn clear(&mut self) {
+        self.records.clear();
+        for text in &mut self.texts {
+            text.bytes.clear();
+            text.ends.clear();
+        }
     }
-    text
+}
+
+impl Text {
+    fn write(&mut self, format: FlowFormat, records: &[&FlowRecord]) {
+        for record in records {
+            format.append(record, &mut self.bytes);
+            self.ends.push((record.first_packet, self.bytes.len()));
+        }
+    }
 }
 
 /// Puts the batches of an epoch into one order, counts the records and writes them. Counted in that order and in one
@@ -464,11 +484,12 @@ struct Ordered<'a> {
     waiting: BTreeMap<u64, Vec<Batch>>,
     merged: Vec<u8>,
     tally: Tally,
+    spare: Sender<Batch>,
 }
 
 impl<'a> Ordered<'a> {
-    const fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize, tally: Tally) -> Self {
-        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally }
+    const fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize, tally: Tally, spare: Sender<Batch>) -> Self {
+        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally, spare }
     }
 
     /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
@@ -487,6 +508,10 @@ impl<'a> Ordered<'a> {
             {
                 self.count(&batches);
                 result = self.write(&batches);
+                for mut batch in batches {
+                    batch.clear();
+                    let _ = self.spare.try_send(batch);
+                }
             }
         }
         result
