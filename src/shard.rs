@@ -50,9 +50,11 @@ pub struct ShardCounts {
 }
 
 /// Buffers kept for reuse.
-const MAX_SPARE_BUFFERS: usize = 64;
+const MAX_SPARE_BUFFERS: usize = 1024;
 /// Larger ones are not kept.
-const MAX_SPARE_BYTES: usize = 32 << 10;
+const MAX_SPARE_BYTES: usize = 16 << 10;
+/// Room for one direction's part of an ordinary handshake.
+const FIRST_BUFFER_BYTES: usize = 6 << 10;
 /// Bytes of one direction behind its hello, after which a flow settles although the other side never got so far.
 const ENOUGH_AFTER_HELLO: u64 = 32 << 10;
 
@@ -201,7 +203,7 @@ impl Shard {
                 return;
             }
             let link = link_of(&mut shared.links, packet, block);
-            let streams = [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, shared.buffers.pop().unwrap_or_default()));
+            let streams = [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, shared.buffers.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES))));
             flow.state = State::Active(Box::new(Active { streams, session: Session::default(), answer_from: None, link }));
         }
         let isns = flow.halves.map(|half| half.isn);
