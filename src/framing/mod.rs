@@ -3,6 +3,9 @@
 //! In: contiguous bytes of one direction, or datagrams. Out: handshake messages, alerts and record headers, in order.
 //! A framing owns only the bytes of the message that it is putting together. It knows nothing of flows or time.
 
+pub mod demux;
+pub mod dtls;
+pub mod openvpn;
 pub mod quic;
 pub mod scan;
 pub mod tls;
