@@ -7,6 +7,7 @@ pub mod conclude;
 pub mod stream;
 pub mod table;
 pub mod tcp;
+pub mod udp;
 
 use std::sync::Arc;
 
@@ -68,6 +69,8 @@ pub enum State {
     Empty,
     /// Its beginning is followed.
     Active(Box<Active>),
+    /// The same over UDP.
+    Udp(Box<udp::UdpActive>),
     /// All is told that can be.
     Settled(Box<Facts>),
     /// Nothing to tell.
@@ -104,6 +107,7 @@ pub struct Link {
 pub struct Facts {
     pub client: Direction,
     pub carrier: Option<Carrier>,
+    pub quic_version: Option<u32>,
     pub outcome: Outcome,
     pub cause: Option<Cause>,
     pub negotiated_version: Option<Version>,
@@ -125,6 +129,7 @@ pub struct Facts {
     pub link: Arc<Link>,
     pub missing_bytes: u64,
     pub conflicting_bytes: u64,
+    pub mid_stream: bool,
 }
 
 impl Flow {
@@ -155,7 +160,7 @@ impl Flow {
             Some(isn) => isn != packet.sequence,
             None => match &self.state {
                 State::Active(active) => active.streams.get(packet.direction.index()).is_some_and(|s| !s.may_begin_at(packet.sequence.wrapping_add(1))),
-                State::Empty => false,
+                State::Empty | State::Udp(_) => false,
                 State::Settled(_) | State::Dull => true,
             },
         }
