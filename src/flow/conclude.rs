@@ -41,7 +41,7 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
         (None, None) => (None, None),
     };
     let mut facts = facts(&mut active.session, client, &active.link);
-    facts.carrier = facts.carrier.or(record_layer.map(|_| Carrier::Tls));
+    facts.carrier = facts.carrier.or_else(|| record_layer.map(|_| Carrier::Tls));
     Some(Facts {
         outcome,
         cause,

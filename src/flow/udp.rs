@@ -11,7 +11,7 @@ use crate::framing::demux::{self, Likeness};
 use crate::framing::dtls::DtlsReader;
 use crate::framing::openvpn::OpenVpnReader;
 use crate::framing::quic::{self, QuicReader};
-use crate::framing::tls::{Event, Progress, TlsReader, handshake_type};
+use crate::framing::tls::{Event, handshake_type};
 use crate::hello::session::{Moment, Session, Tables, Unread};
 use crate::hello::version::ProtocolVersion;
 use crate::record::{Carrier, Cause, Outcome};
@@ -35,17 +35,7 @@ enum Carried {
     Quic(Box<QuicReader>),
     /// By [`Direction::index`].
     Dtls([DtlsReader; 2]),
-    OpenVpn([OpenVpnStream; 2]),
-}
-
-/// One direction of OpenVPN's control channel.
-#[derive(Debug)]
-struct OpenVpnStream {
-    packets: OpenVpnReader,
-    /// Bytes of the channel that the records' reader still needs.
-    bytes: Vec<u8>,
-    tls: TlsReader,
-    off: bool,
+    OpenVpn([OpenVpnReader; 2]),
 }
 
 /// Datagrams of both directions that are probed before a flow is left alone; STUN and the like come before DTLS.
@@ -54,8 +44,6 @@ pub const MAX_PROBED_DATAGRAMS: u32 = 128;
 const MAX_DATAGRAMS: u32 = 256;
 /// Datagrams behind both hellos that may still tell that the handshake failed.
 const MAX_SINCE_ANSWER: u32 = 32;
-/// A hello waits in this many bytes of records at most.
-const MAX_OPENVPN_BYTES: usize = 64 << 10;
 
 impl UdpActive {
     /// An attempt that begins with a datagram of this likeness.
@@ -64,12 +52,9 @@ impl UdpActive {
         let carried = match likeness {
             Likeness::Quic => Carried::Quic(Box::new(QuicReader::new(max))),
             Likeness::Dtls => Carried::Dtls([0; 2].map(|_| DtlsReader::new(max))),
-            Likeness::OpenVpn(layout) => Carried::OpenVpn([0; 2].map(|_| OpenVpnStream {
-                packets: OpenVpnReader::new(layout),
-                bytes: Vec::new(),
-                tls: TlsReader::new(max),
-                off: false,
-            })),
+            Likeness::OpenVpn(layout) => {
+                Carried::OpenVpn([0; 2].map(|_| OpenVpnReader::new(layout, max)))
+            }
         };
         Self {
             session: Session::default(),
@@ -110,11 +95,17 @@ impl UdpActive {
                     session.on_event(direction, event, moment, Carrier::Dtls, tables);
                 });
             }
-            Carried::OpenVpn(streams) => {
-                let Some(stream) = streams.get_mut(direction.index()) else {
+            Carried::OpenVpn(readers) => {
+                let Some(reader) = readers.get_mut(direction.index()) else {
                     return;
                 };
-                stream.packet(direction, payload, time, session, tables);
+                let moment = Moment { time, segments: 1 };
+                let sound = reader.packet(payload, &mut |event| {
+                    session.on_event(direction, event, moment, Carrier::Tls, tables);
+                });
+                if !sound && session.is_tls() {
+                    session.go_blind(direction, Unread::Malformed("record header"));
+                }
             }
         }
     }
@@ -157,13 +148,11 @@ impl UdpActive {
                     }
                 }
             }
-            Carried::OpenVpn(streams) => {
-                for (direction, stream) in BOTH.into_iter().zip(streams) {
-                    if stream.packets.is_incomplete() && !stream.off {
-                        stream.tls.gap(1, &mut |event| {
-                            session.on_event(direction, event, moment, Carrier::Tls, tables);
-                        });
-                    }
+            Carried::OpenVpn(readers) => {
+                for (direction, reader) in BOTH.into_iter().zip(readers) {
+                    reader.finish(&mut |event| {
+                        session.on_event(direction, event, moment, Carrier::Tls, tables);
+                    });
                 }
             }
         }
@@ -189,10 +178,7 @@ impl UdpActive {
         match &self.carried {
             Carried::Quic(reader) => reader.held_bytes(),
             Carried::Dtls(readers) => readers.iter().map(DtlsReader::held_bytes).sum(),
-            Carried::OpenVpn(streams) => streams
-                .iter()
-                .map(|s| s.bytes.len() + s.packets.held_bytes())
-                .sum(),
+            Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::held_bytes).sum(),
         }
     }
 
@@ -293,9 +279,8 @@ impl UdpActive {
                     None
                 }
             }
-            Carried::OpenVpn(streams) => {
-                let stream = streams.get(server.index())?;
-                let broken = stream.off || stream.packets.is_incomplete();
+            Carried::OpenVpn(readers) => {
+                let broken = readers.get(server.index())?.is_incomplete();
                 if broken { lost(Cause::Gap) } else { None }
             }
         }
@@ -310,55 +295,12 @@ impl UdpActive {
                     reader.release();
                 }
             }
-            Carried::OpenVpn(streams) => {
-                for stream in streams {
-                    stream.stop();
+            Carried::OpenVpn(readers) => {
+                for reader in readers {
+                    reader.stop();
                 }
             }
         }
-    }
-}
-
-impl OpenVpnStream {
-    fn packet(
-        &mut self,
-        direction: Direction,
-        payload: &[u8],
-        time: Timestamp,
-        session: &mut Session,
-        tables: &mut Tables,
-    ) {
-        let Self {
-            packets,
-            bytes,
-            tls,
-            off,
-        } = self;
-        if *off {
-            return;
-        }
-        let mut sound = true;
-        packets.packet(payload, &mut |part| {
-            bytes.extend_from_slice(part);
-            let mut at = 0;
-            let moment = Moment { time, segments: 1 };
-            let progress = tls.read(bytes, &mut at, &mut |event| {
-                session.on_event(direction, event, moment, Carrier::Tls, tables);
-            });
-            bytes.drain(..at.min(bytes.len()));
-            sound &= progress == Progress::Wait && bytes.len() <= MAX_OPENVPN_BYTES;
-        });
-        if !sound {
-            if session.is_tls() {
-                session.go_blind(direction, Unread::Malformed("record header"));
-            }
-            self.stop();
-        }
-    }
-
-    fn stop(&mut self) {
-        self.off = true;
-        self.bytes = Vec::new();
     }
 }
 

@@ -10,6 +10,7 @@
 //! (doc/doxygen/doc_protocol_overview.h of OpenVPN.) With --tls-crypt all behind the session id is encrypted: nothing
 //! of it is told.
 
+use super::tls::{Event, Progress, TlsReader};
 use crate::hello::wire::Reader;
 
 /// How long the HMAC is; 0 where there is none. It cannot be told from a packet by itself, so every length is tried.
@@ -18,9 +19,20 @@ pub struct Layout {
     hmac_len: usize,
 }
 
-/// Puts one direction's packets in order.
+/// Reads one direction of a control channel.
 #[derive(Debug)]
 pub struct OpenVpnReader {
+    packets: Ordered,
+    tls: TlsReader,
+    /// What of the records is still needed.
+    bytes: Vec<u8>,
+    /// It is not followed any more.
+    off: bool,
+}
+
+/// Puts packets in order.
+#[derive(Debug)]
+struct Ordered {
     layout: Layout,
     session: Option<[u8; 8]>,
     /// The packet id that is due; `None` before the first.
@@ -29,8 +41,21 @@ pub struct OpenVpnReader {
     lost: bool,
 }
 
+/// Where a stream over TCP begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// With a packet of this layout.
+    OpenVpn(Layout),
+    /// Perhaps with one; more bytes will tell.
+    Maybe,
+    /// With something else.
+    Other,
+}
+
 /// Packets that wait for others; OpenVPN sends at most 8, later 12, ahead.
 const MAX_HELD: usize = 24;
+/// Of records that are not whole yet.
+const MAX_BYTES: usize = 64 << 10;
 /// Digests that --auth may name: none, MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 const HMAC_LENS: [usize; 7] = [0, 20, 32, 64, 16, 28, 48];
 
@@ -69,6 +94,28 @@ pub fn layout_of(packet: &[u8], wire_len: usize) -> Option<Layout> {
         .into_iter()
         .map(|hmac_len| Layout { hmac_len })
         .find(|layout| Packet::parse(packet, *layout).is_some_and(|parsed| sound(&parsed)))
+}
+
+/// Whether a stream over TCP begins with a packet of a control channel.
+pub fn begins(stream: &[u8]) -> Begin {
+    let Some(([high, low], rest)) = stream.split_first_chunk() else {
+        return if stream.is_empty() || stream == [0] {
+            Begin::Maybe
+        } else {
+            Begin::Other
+        };
+    };
+    let len = usize::from(u16::from_be_bytes([*high, *low]));
+    let may = rest
+        .first()
+        .is_none_or(|first| matches!(first >> 3, 1 | 2 | CONTROL_V1 | 7 | 8) && first & 7 == 0);
+    if !may || !(14..=2048).contains(&len) {
+        return Begin::Other;
+    }
+    match rest.get(..len) {
+        None => Begin::Maybe,
+        Some(packet) => layout_of(packet, len).map_or(Begin::Other, Begin::OpenVpn),
+    }
 }
 
 /// A packet of the control channel.
@@ -112,8 +159,87 @@ impl<'a> Packet<'a> {
 }
 
 impl OpenVpnReader {
-    /// A reader of packets of this layout.
-    pub const fn new(layout: Layout) -> Self {
+    /// A reader of packets of this layout. Longer handshake messages are passed over.
+    pub const fn new(layout: Layout, max_message_len: usize) -> Self {
+        Self {
+            packets: Ordered::new(layout),
+            tls: TlsReader::new(max_message_len),
+            bytes: Vec::new(),
+            off: false,
+        }
+    }
+
+    /// Takes a packet and tells `sink` what TLS said in it. `false` where what it carries is not TLS.
+    pub fn packet(&mut self, packet: &[u8], sink: &mut impl FnMut(Event<'_>)) -> bool {
+        let Self {
+            packets,
+            tls,
+            bytes,
+            off,
+        } = self;
+        let mut sound = true;
+        if !*off {
+            packets.packet(packet, &mut |payload| {
+                bytes.extend_from_slice(payload);
+                let mut at = 0;
+                sound &= tls.read(bytes, &mut at, sink) == Progress::Wait;
+                bytes.drain(..at.min(bytes.len()));
+                sound &= bytes.len() <= MAX_BYTES;
+            });
+        }
+        if !sound {
+            self.stop();
+        }
+        sound
+    }
+
+    /// Takes the whole packets at the beginning of a stream's `bytes` and moves `at` behind them: over TCP each has its
+    /// length in two bytes in front.
+    pub fn stream(
+        &mut self,
+        bytes: &[u8],
+        at: &mut usize,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> bool {
+        let mut sound = true;
+        while let Some(([high, low], rest)) =
+            bytes.get(*at..).and_then(|rest| rest.split_first_chunk())
+            && let len = usize::from(u16::from_be_bytes([*high, *low]))
+            && let Some(packet) = rest.get(..len)
+        {
+            *at += 2 + len;
+            sound &= self.packet(packet, sink);
+        }
+        sound
+    }
+
+    /// No more packets: what waits for others has lost them.
+    pub fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        if self.packets.is_incomplete() && !self.off {
+            self.tls.gap(1, sink);
+        }
+    }
+
+    /// Lets go of everything.
+    pub fn stop(&mut self) {
+        self.off = true;
+        self.bytes = Vec::new();
+        self.packets.held = Vec::new();
+    }
+
+    /// Bytes that wait for others.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.len() + self.packets.held_bytes()
+    }
+
+    /// Whether packets are missing, or are not read.
+    pub const fn is_incomplete(&self) -> bool {
+        self.off || self.packets.is_incomplete()
+    }
+}
+
+impl Ordered {
+    const fn new(layout: Layout) -> Self {
         Self {
             layout,
             session: None,
@@ -123,18 +249,16 @@ impl OpenVpnReader {
         }
     }
 
-    /// Bytes that wait for others.
-    pub fn held_bytes(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         self.held.iter().map(|(_, payload)| payload.len()).sum()
     }
 
-    /// Whether packets are missing.
-    pub const fn is_incomplete(&self) -> bool {
+    const fn is_incomplete(&self) -> bool {
         self.lost || !self.held.is_empty()
     }
 
     /// Takes a packet, and tells `sink` the payloads of the control channel in their order.
-    pub fn packet(&mut self, packet: &[u8], sink: &mut impl FnMut(&[u8])) {
+    fn packet(&mut self, packet: &[u8], sink: &mut impl FnMut(&[u8])) {
         let Some(first) = packet.first() else { return };
         let (opcode, key) = (first >> 3, first & 7);
         // A later key is another handshake, with keys known to the first.
@@ -226,7 +350,7 @@ mod tests {
             let head = hex!("20 0102030405060708 00 000000");
             [head.as_slice(), &[id], payload].concat()
         };
-        let mut reader = OpenVpnReader::new(Layout { hmac_len: 0 });
+        let mut reader = Ordered::new(Layout { hmac_len: 0 });
         let mut bytes = Vec::new();
         let reset = hex!("38 0102030405060708 00 00000000");
         for packet in [
@@ -244,12 +368,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_stream_has_lengths_in_front() {
+        let reset = hex!("000e 38 0102030405060708 00 00000000");
+        let alert = hex!("0015 20 0102030405060708 00 00000001 15 0301 0002 0228");
+        let begin = Begin::OpenVpn(Layout { hmac_len: 0 });
+        assert_eq!(begins(&reset), begin);
+        assert_eq!(begins(&reset[..9]), Begin::Maybe);
+        assert_eq!(begins(b"GET / HTTP/1.1"), Begin::Other);
+        let stream = [reset.as_slice(), &alert].concat();
+        let mut reader = OpenVpnReader::new(Layout { hmac_len: 0 }, 64);
+        let (mut at, mut seen) = (0, Vec::new());
+        for end in 0..=stream.len() {
+            reader.stream(&stream[..end], &mut at, &mut |e| {
+                seen.push(format!("{e:?}"))
+            });
+        }
+        assert_eq!(seen, ["Alert { level: 2, description: 40 }"]);
+    }
+
     proptest! {
         #[test]
         fn nothing_from_the_wire_panics(bytes: Vec<u8>, hmac_len in 0_usize..70) {
             let _ = layout_of(&bytes, bytes.len());
-            let mut reader = OpenVpnReader::new(Layout { hmac_len });
+            let mut reader = OpenVpnReader::new(Layout { hmac_len }, 64);
             reader.packet(&bytes, &mut |_| {});
+            let _ = begins(&bytes);
+            let mut at = 0;
+            reader.stream(&bytes, &mut at, &mut |_| {});
+            prop_assert!(at <= bytes.len());
         }
     }
 }
