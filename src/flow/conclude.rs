@@ -79,7 +79,7 @@ pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Fac
         negotiated_source,
         quic_version: active.quic_version(),
         conflicting_bytes: active.conflicting(),
-        mid_stream: facts.offer.is_none(),
+        mid_stream: cause == Some(Cause::MidStream),
         ..facts
     })
 }

@@ -126,6 +126,14 @@ impl Keys {
     }
 }
 
+#[cfg(test)]
+impl Keys {
+    /// Key, IV and header protection key, for tests that seal packets.
+    pub(super) const fn parts(&self) -> ([u8; 16], [u8; 12], [u8; 16]) {
+        (self.key, self.iv, self.hp)
+    }
+}
+
 /// RFC 9000 appendix A.3: of the numbers that end so, the one nearest to what is due.
 fn whole_number(truncated: u64, bytes: usize, largest: Option<u64>) -> u64 {
     let due = largest.map_or(0, |largest| largest.saturating_add(1));

@@ -8,6 +8,8 @@ mod frame;
 mod header;
 mod keys;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use header::{LongHeader, PacketKind};
