@@ -77,7 +77,11 @@ impl Shard {
     pub fn packet(&mut self, packet: &Packet, block: &Block) {
         let slot = match self.table.find(packet.hash, &packet.key) {
             Some(slot) => match self.table.get(slot) {
-                Some(flow) if flow.is_reopened_by(packet) => {
+                Some(flow)
+                    if flow.is_reopened_by(packet)
+                        || packet.key.transport() == Transport::Udp
+                            && flow.is_reopened_by_datagram(block.payload(packet), packet.wire_len as usize) =>
+                {
                     self.end(slot, End::Closed);
                     self.open(packet)
                 }

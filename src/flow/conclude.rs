@@ -80,6 +80,7 @@ pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Fac
         quic_version: active.quic_version(),
         conflicting_bytes: active.conflicting(),
         mid_stream: cause == Some(Cause::MidStream),
+        beginning: active.beginning(),
         ..facts
     })
 }
@@ -112,6 +113,7 @@ fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::
         missing_bytes: 0,
         conflicting_bytes: 0,
         mid_stream: false,
+        beginning: super::Beginning::Unknown,
     }
 }
 

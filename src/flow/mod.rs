@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use crate::decode::{Tunnels, Vlans};
 use crate::dispatch::{Direction, FlowKey, Packet, tcp_flags};
+use crate::framing::quic::ConnectionId;
+use crate::framing::{demux, dtls, quic};
 use crate::hello::Offer;
 use crate::hello::registry::NamedGroup;
 use crate::hello::server::Answer;
@@ -130,6 +132,19 @@ pub struct Facts {
     pub missing_bytes: u64,
     pub conflicting_bytes: u64,
     pub mid_stream: bool,
+    pub beginning: Beginning,
+}
+
+/// What a flow of datagrams began with: another beginning between the same endpoints is another connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// Not known, or not told by its content.
+    #[default]
+    Unknown,
+    /// The connection IDs that the client chose, or was told to.
+    Quic(Box<[ConnectionId]>),
+    /// See [`dtls::beginning`].
+    Dtls(u64),
 }
 
 impl Flow {
@@ -163,6 +178,29 @@ impl Flow {
                 State::Empty | State::Udp(_) => false,
                 State::Settled(_) | State::Dull => true,
             },
+        }
+    }
+
+    /// Whether a datagram begins another connection between the same endpoints. One that comes again, and the second
+    /// hello that a server asked for, belong to this one.
+    #[inline]
+    pub fn is_reopened_by_datagram(&self, datagram: &[u8], wire_len: usize) -> bool {
+        match &self.state {
+            State::Udp(active) => active.random().is_some_and(|known| {
+                let (inner, len) = demux::without_relay(datagram, wire_len);
+                dtls::beginning(inner, len).is_some_and(|random| random != known)
+            }),
+            State::Settled(facts) => match &facts.beginning {
+                Beginning::Unknown => false,
+                Beginning::Quic(known) => {
+                    quic::beginning(datagram, wire_len).is_some_and(|id| !known.contains(&id))
+                }
+                Beginning::Dtls(known) => {
+                    let (inner, len) = demux::without_relay(datagram, wire_len);
+                    dtls::beginning(inner, len).is_some_and(|random| random != *known)
+                }
+            },
+            State::Empty | State::Active(_) | State::Dull => false,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::Link;
+use super::{Beginning, Link};
 use crate::config::Limits;
 use crate::dispatch::{Direction, Packet};
 use crate::framing::demux::{self, Likeness};
@@ -100,7 +100,7 @@ impl UdpActive {
                     return;
                 };
                 let moment = Moment { time, segments: 1 };
-                let sound = reader.packet(payload, &mut |event| {
+                let sound = reader.packet(payload, wire_len, &mut |event| {
                     session.on_event(direction, event, moment, Carrier::Tls, tables);
                 });
                 if !sound && session.is_tls() {
@@ -140,12 +140,7 @@ impl UdpActive {
                         let moment = Moment { time, segments };
                         session.on_event(direction, event, moment, Carrier::Dtls, tables);
                     });
-                    if let Some(progress) = session.progress.get_mut(direction.index())
-                        && cut
-                        && progress.unread == Some(Unread::Gap)
-                    {
-                        progress.unread = Some(Unread::Snaplen);
-                    }
+                    cut_short(session, direction, cut);
                 }
             }
             Carried::OpenVpn(readers) => {
@@ -153,6 +148,7 @@ impl UdpActive {
                     reader.finish(&mut |event| {
                         session.on_event(direction, event, moment, Carrier::Tls, tables);
                     });
+                    cut_short(session, direction, reader.is_cut());
                 }
             }
         }
@@ -179,6 +175,24 @@ impl UdpActive {
             Carried::Quic(reader) => reader.held_bytes(),
             Carried::Dtls(readers) => readers.iter().map(DtlsReader::held_bytes).sum(),
             Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::held_bytes).sum(),
+        }
+    }
+
+    /// What it began with.
+    pub fn beginning(&self) -> Beginning {
+        match &self.carried {
+            Carried::Quic(reader) => Beginning::Quic(reader.beginnings()),
+            _ => self.random().map_or(Beginning::Unknown, Beginning::Dtls),
+        }
+    }
+
+    /// The random of a DTLS client's hello, as [`dtls::beginning`] gives it.
+    ///
+    /// [`dtls::beginning`]: crate::framing::dtls::beginning
+    pub fn random(&self) -> Option<u64> {
+        match &self.carried {
+            Carried::Dtls(readers) => readers.iter().find_map(DtlsReader::random),
+            Carried::Quic(_) | Carried::OpenVpn(_) => None,
         }
     }
 
@@ -301,6 +315,16 @@ impl UdpActive {
                 }
             }
         }
+    }
+}
+
+/// What is missing of a direction's hello was cut off by the snap length.
+fn cut_short(session: &mut Session, direction: Direction, cut: bool) {
+    if let Some(progress) = session.progress.get_mut(direction.index())
+        && cut
+        && progress.unread == Some(Unread::Gap)
+    {
+        progress.unread = Some(Unread::Snaplen);
     }
 }
 

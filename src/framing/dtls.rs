@@ -16,6 +16,8 @@ pub struct DtlsReader {
     /// A bit for each message_seq below 64 that was told: retransmissions are passed over.
     told: u64,
     hello: bool,
+    /// Of the first ClientHello; see [`beginning`].
+    random: Option<u64>,
     verify_request: bool,
     /// A message that only follows hellos was seen.
     later: bool,
@@ -145,6 +147,26 @@ fn is_unified(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| first & 0xe0 == 0x20)
 }
 
+/// The random of the ClientHello that `datagram` begins an association with, without its first four bytes, which used
+/// to be the time; as far as it needs to tell one from another.
+pub fn beginning(datagram: &[u8], wire_len: usize) -> Option<u64> {
+    let (record, _) = Record::parse(datagram, wire_len)?;
+    if (record.content, record.epoch) != (HANDSHAKE, 0) {
+        return None;
+    }
+    let (fragment, _) = Fragment::parse(record.fragment, record.len)?;
+    let first = (fragment.kind, fragment.message_seq, fragment.offset);
+    if first != (handshake_type::CLIENT_HELLO, 0, 0) {
+        return None;
+    }
+    random_of(fragment.body)
+}
+
+fn random_of(client_hello: &[u8]) -> Option<u64> {
+    let random = client_hello.get(6..)?.first_chunk()?;
+    Some(u64::from_be_bytes(*random))
+}
+
 impl DtlsReader {
     /// A reader of which nothing is known. Longer messages are passed over.
     pub fn new(max_message_bytes: usize) -> Self {
@@ -153,6 +175,7 @@ impl DtlsReader {
             early: Vec::new(),
             told: 0,
             hello: false,
+            random: None,
             verify_request: false,
             later: false,
             run: Run::default(),
@@ -163,6 +186,11 @@ impl DtlsReader {
     /// Whether the server asked for a cookie.
     pub const fn asked_for_cookie(&self) -> bool {
         self.verify_request
+    }
+
+    /// The random of the first ClientHello, as [`beginning`] gives it.
+    pub const fn random(&self) -> Option<u64> {
+        self.random
     }
 
     /// Whether a second hello was sent: with the cookie that was asked for.
@@ -343,6 +371,9 @@ impl DtlsReader {
             record_version,
         };
         sink(event, datagrams);
+        if kind == handshake_type::CLIENT_HELLO && self.random.is_none() {
+            self.random = random_of(body);
+        }
         if hello {
             self.hello = true;
             self.tell_early(sink);

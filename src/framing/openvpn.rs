@@ -28,6 +28,7 @@ pub struct OpenVpnReader {
     bytes: Vec<u8>,
     /// It is not followed any more.
     off: bool,
+    cut: bool,
 }
 
 /// Puts packets in order.
@@ -166,16 +167,31 @@ impl OpenVpnReader {
             tls: TlsReader::new(max_message_len),
             bytes: Vec::new(),
             off: false,
+            cut: false,
         }
     }
 
     /// Takes a packet and tells `sink` what TLS said in it. `false` where what it carries is not TLS.
-    pub fn packet(&mut self, packet: &[u8], sink: &mut impl FnMut(Event<'_>)) -> bool {
+    pub fn packet(
+        &mut self,
+        packet: &[u8],
+        wire_len: usize,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> bool {
+        if packet.len() < wire_len && packet.first().is_some_and(|first| first >> 3 == CONTROL_V1) {
+            // The rest is missing, and nothing else will bring it but a copy that is as short.
+            if !self.off {
+                self.tls.gap(1, sink);
+                self.cut = true;
+            }
+            self.stop();
+        }
         let Self {
             packets,
             tls,
             bytes,
             off,
+            cut: _,
         } = self;
         let mut sound = true;
         if !*off {
@@ -208,7 +224,7 @@ impl OpenVpnReader {
             && let Some(packet) = rest.get(..len)
         {
             *at += 2 + len;
-            sound &= self.packet(packet, sink);
+            sound &= self.packet(packet, len, sink);
         }
         sound
     }
@@ -230,6 +246,11 @@ impl OpenVpnReader {
     /// Bytes that wait for others.
     pub fn held_bytes(&self) -> usize {
         self.bytes.len() + self.packets.held_bytes()
+    }
+
+    /// Whether the snap length cut a packet.
+    pub const fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Whether packets are missing, or are not read.
@@ -389,10 +410,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_from_the_wire_panics(bytes: Vec<u8>, hmac_len in 0_usize..70) {
+        fn nothing_from_the_wire_panics(bytes: Vec<u8>, wire_len: usize, hmac_len in 0_usize..70) {
             let _ = layout_of(&bytes, bytes.len());
             let mut reader = OpenVpnReader::new(Layout { hmac_len }, 64);
-            reader.packet(&bytes, &mut |_| {});
+            reader.packet(&bytes, wire_len, &mut |_| {});
             let _ = begins(&bytes);
             let mut at = 0;
             reader.stream(&bytes, &mut at, &mut |_| {});

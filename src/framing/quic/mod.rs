@@ -12,9 +12,11 @@ mod reader;
 mod tests;
 mod version;
 
-pub use header::{LongHeader, PacketKind};
+pub use header::{ConnectionId, LongHeader, PacketKind};
 pub use reader::{QuicReader, Seen, transport_error};
 pub use version::QuicVersion;
+
+use keys::{InitialKeys, Opened};
 
 /// Whether `datagram` may begin a connection, or be the server's answer to what was not captured: an Initial packet of
 /// a version that is read. Cheap, and no proof.
@@ -24,4 +26,23 @@ pub fn is_plausible(datagram: &[u8], wire_len: usize) -> bool {
         && LongHeader::parse(datagram, wire_len).is_some_and(|(header, _)| {
             header.version.is_plausible() && header.kind == PacketKind::Initial
         })
+}
+
+/// The Destination Connection ID of `datagram`, if with it a client begins a connection: a plausible Initial packet
+/// whose keys hang on its own Destination Connection ID.
+pub fn beginning(datagram: &[u8], wire_len: usize) -> Option<ConnectionId> {
+    if !is_plausible(datagram, wire_len) {
+        return None;
+    }
+    let (header, _) = LongHeader::parse(datagram, wire_len)?;
+    open_first(&header).map(|_| header.destination)
+}
+
+/// Opens a packet with the keys that hang on its own Destination Connection ID.
+fn open_first(header: &LongHeader<'_>) -> Option<(InitialKeys, Opened)> {
+    header.version.salts().iter().find_map(|salt| {
+        let keys = InitialKeys::derive(header.version, salt, header.destination)?;
+        let opened = keys.client.open(header, None)?;
+        Some((keys, opened))
+    })
 }

@@ -1,8 +1,9 @@
 //! The two directions of a connection, from datagrams to handshake messages.
 
 use super::frame::{Frame, frames};
-use super::header::{LongHeader, PacketKind};
+use super::header::{ConnectionId, LongHeader, PacketKind};
 use super::keys::{InitialKeys, Opened};
+use super::open_first;
 use super::version::QuicVersion;
 use crate::dispatch::Direction;
 use crate::flow::stream::Assembler;
@@ -101,6 +102,11 @@ impl QuicReader {
     /// The version of the newest Initial packet that was opened.
     pub const fn version(&self) -> Option<QuicVersion> {
         self.version
+    }
+
+    /// The connection IDs that the client's attempts began with.
+    pub fn beginnings(&self) -> Box<[ConnectionId]> {
+        self.keys.iter().map(|keys| keys.id).collect()
     }
 
     /// What a direction sent.
@@ -277,12 +283,7 @@ impl QuicReader {
         if is_server || self.failures >= MAX_FAILURES || self.keys.iter().any(known) {
             return None;
         }
-        let attempt = |salt| {
-            let keys = InitialKeys::derive(header.version, salt, id)?;
-            let opened = keys.client.open(header, None)?;
-            Some((keys, opened))
-        };
-        let Some((keys, opened)) = header.version.salts().iter().find_map(attempt) else {
+        let Some((keys, opened)) = open_first(header) else {
             self.failures = self.failures.saturating_add(1);
             return None;
         };
