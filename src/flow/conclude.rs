@@ -171,6 +171,9 @@ fn outcome_udp(flow: &Flow, active: &UdpActive, client: Direction, end: End) -> 
             (Outcome::ServerHelloOnly, Some(why))
         }
         (true, false) => {
+            if one_way(server) {
+                return (Outcome::ClientHelloOnly, Some(Cause::OneWay));
+            }
             if let Some((from, alert)) = fatal(session) {
                 return (refused_by(from == client), Some(alert));
             }
@@ -179,9 +182,6 @@ fn outcome_udp(flow: &Flow, active: &UdpActive, client: Direction, end: End) -> 
                 // It gave up before it saw an answer.
                 Some((_, cause)) => return (Outcome::NoAnswer, Some(cause)),
                 None => {}
-            }
-            if one_way(server) {
-                return (Outcome::ClientHelloOnly, Some(Cause::OneWay));
             }
             if let Some(why) = unread(server) {
                 return (Outcome::Unknown, Some(why));

@@ -8,6 +8,8 @@ pub mod stream;
 pub mod table;
 pub mod tcp;
 pub mod udp;
+#[cfg(test)]
+mod udp_tests;
 
 use std::sync::Arc;
 
