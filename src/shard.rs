@@ -10,10 +10,12 @@ use siphasher::sip::SipHasher13;
 
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, Packet, SHARDS, Transport, tcp_flags};
-use crate::flow::conclude::{End, conclude};
+use crate::flow::conclude::{End, conclude, conclude_udp};
 use crate::flow::table::{FlowTable, Slot};
 use crate::flow::tcp::{Context, TcpStream};
+use crate::flow::udp::{MAX_PROBED_DATAGRAMS, UdpActive};
 use crate::flow::{Active, Facts, Flow, Link, State};
+use crate::framing::demux;
 use crate::hello::intern::Interner;
 use crate::hello::session::{Moment, Session, Tables};
 use crate::record::{FlowRecord, Mac, Visibility};
@@ -86,7 +88,11 @@ impl Shard {
     pub fn packet(&mut self, packet: &Packet, block: &Block, shared: &mut Shared) {
         let slot = match self.table.find(packet.hash, &packet.key) {
             Some(slot) => match self.table.get(slot) {
-                Some(flow) if flow.is_reopened_by(packet) => {
+                Some(flow)
+                    if flow.is_reopened_by(packet)
+                        || packet.key.transport() == Transport::Udp
+                            && flow.is_reopened_by_datagram(block.payload(packet), packet.wire_len as usize) =>
+                {
                     self.end(slot, End::Closed, shared);
                     self.open(packet, shared)
                 }
@@ -101,7 +107,7 @@ impl Shard {
         half.bytes += u64::from(packet.wire_len);
         half.packets = half.packets.saturating_add(1);
         if packet.key.transport() == Transport::Udp {
-            flow.state = State::Dull;
+            self.datagram(slot, packet, block, shared);
             return;
         }
         // A packet of a settled flow ends here, but for the few that open or close.
@@ -228,15 +234,45 @@ impl Shard {
         }
         let after = stream.held_bytes() + other.held_bytes();
         if after != before {
-            if before == 0 {
-                self.holding.push_back(slot);
-            }
-            self.held_bytes = (self.held_bytes + after).saturating_sub(before);
-            if self.held_bytes > self.limits.max_buffered_bytes {
-                self.relieve(packet.time, shared);
-            }
+            self.hold(slot, before, after, packet.time, shared);
         }
         self.settle(slot, shared);
+    }
+
+    /// Takes a datagram: of a flow of which nothing is known, it is looked at; most show nothing.
+    fn datagram(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
+        let Some(flow) = self.table.get_mut(slot) else { return };
+        if let State::Empty = flow.state {
+            let Some(likeness) = demux::likeness(block.payload(packet), packet.wire_len as usize) else {
+                if flow.halves.iter().map(|half| half.packets).sum::<u32>() >= MAX_PROBED_DATAGRAMS {
+                    flow.state = State::Dull;
+                }
+                return;
+            };
+            let link = link_of(&mut shared.links, packet, block);
+            flow.state = State::Udp(Box::new(UdpActive::new(likeness, link, &self.limits)));
+        }
+        let State::Udp(active) = &mut flow.state else { return };
+        let before = active.held_bytes();
+        active.datagram(packet, block.payload(packet), &mut shared.tables);
+        let (after, settled) = (active.held_bytes(), active.is_settled());
+        if after != before {
+            self.hold(slot, before, after, packet.time, shared);
+        }
+        if settled {
+            self.conclude(slot, End::Settled, shared);
+        }
+    }
+
+    /// A flow holds `after` bytes back where it held `before`.
+    fn hold(&mut self, slot: Slot, before: usize, after: usize, now: Timestamp, shared: &mut Shared) {
+        if before == 0 {
+            self.holding.push_back(slot);
+        }
+        self.held_bytes = (self.held_bytes + after).saturating_sub(before);
+        if self.held_bytes > self.limits.max_buffered_bytes {
+            self.relieve(now, shared);
+        }
     }
 
     /// Settles a flow of which all is told that can be, or of which nothing is to be expected.
@@ -262,10 +298,21 @@ impl Shard {
     /// Concludes an active flow and frees its buffers.
     fn conclude(&mut self, slot: Slot, end: End, shared: &mut Shared) {
         let Some(flow) = self.table.get_mut(slot) else { return };
-        if !matches!(flow.state, State::Active(_)) {
+        if !matches!(flow.state, State::Active(_) | State::Udp(_)) {
             return;
         }
-        let State::Active(mut active) = std::mem::replace(&mut flow.state, State::Dull) else { return };
+        let mut active = match std::mem::replace(&mut flow.state, State::Dull) {
+            State::Active(active) => active,
+            State::Udp(mut active) => {
+                self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
+                active.finish(flow.last_seen, &mut shared.tables);
+                if let Some(facts) = conclude_udp(flow, &mut active, end) {
+                    flow.state = State::Settled(Box::new(facts));
+                }
+                return;
+            }
+            _ => return,
+        };
         let held: usize = active.streams.iter().map(TcpStream::held_bytes).sum();
         self.held_bytes = self.held_bytes.saturating_sub(held);
         if end != End::Settled {
@@ -291,7 +338,16 @@ impl Shard {
     fn relieve(&mut self, now: Timestamp, shared: &mut Shared) {
         while self.held_bytes > self.limits.max_buffered_bytes {
             let Some(slot) = self.holding.pop_front() else { return };
-            let Some(State::Active(active)) = self.table.get_mut(slot).map(|flow| &mut flow.state) else { continue };
+            let active = match self.table.get_mut(slot).map(|flow| &mut flow.state) {
+                Some(State::Active(active)) => active,
+                Some(State::Udp(active)) => {
+                    self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
+                    self.counts.evicted_buffers += 1;
+                    active.release();
+                    continue;
+                }
+                _ => continue,
+            };
             let Active { streams, session, .. } = &mut **active;
             let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
             if before == 0 {
@@ -343,6 +399,7 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         vlans: facts.link.vlans,
         tunnels: facts.link.tunnels,
         carrier: facts.carrier,
+        quic_version: facts.quic_version,
         outcome: facts.outcome,
         cause: facts.cause,
         negotiated_version: facts.negotiated_version,
@@ -374,7 +431,7 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         },
         missing_bytes: facts.missing_bytes,
         conflicting_bytes: facts.conflicting_bytes,
-        mid_stream: flow.is_mid_stream(),
+        mid_stream: facts.mid_stream,
         offer: facts.offer,
         ..FlowRecord::default()
     }

@@ -3,6 +3,7 @@
 //! Loss never lies: where bytes that would tell are missing, the outcome is unknown, and the cause says so.
 
 use super::tcp::TcpStream;
+use super::udp::UdpActive;
 use super::{Active, Facts, Flow};
 use crate::dispatch::Direction;
 use crate::hello::registry::AlertDescription;
@@ -39,14 +40,61 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
         (None, Some(version)) => (Some(version), Some(NegotiatedSource::RecordLayer)),
         (None, None) => (None, None),
     };
-    let session = &mut active.session;
+    let mut facts = facts(&mut active.session, client, &active.link);
+    facts.carrier = facts.carrier.or_else(|| record_layer.map(|_| Carrier::Tls));
     Some(Facts {
-        client,
-        carrier: session.carrier.or(record_layer.map(|_| Carrier::Tls)),
         outcome,
         cause,
         negotiated_version,
         negotiated_source,
+        missing_bytes: active.streams.iter().map(TcpStream::missing).sum(),
+        conflicting_bytes: active.streams.iter().map(TcpStream::conflicting).sum(),
+        mid_stream: flow.is_mid_stream(),
+        ..facts
+    })
+}
+
+/// The facts of a flow of datagrams, likewise.
+pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Facts> {
+    let session = &active.session;
+    let joined = active.joined_version();
+    let sealed = active.sealed();
+    if !session.is_tls() && session.alerts.is_empty() && joined.is_none() && sealed.is_none() {
+        return None;
+    }
+    let client = session.client.unwrap_or_else(|| flow.likely_client());
+    let (outcome, cause) = outcome_udp(flow, active, client, end);
+    let (negotiated_version, negotiated_source) = match (session.version(), joined) {
+        (Some(version), _) => (Some(Version::Exact(version)), Some(NegotiatedSource::ServerHello)),
+        (None, Some(version)) => (Some(Version::Exact(version)), Some(NegotiatedSource::RecordLayer)),
+        (None, None) => (None, None),
+    };
+    let mut facts = facts(&mut active.session, client, &active.link);
+    let other = if sealed.is_some() { Carrier::Quic } else { Carrier::Dtls };
+    facts.carrier.get_or_insert(other);
+    Some(Facts {
+        outcome,
+        cause,
+        negotiated_version,
+        negotiated_source,
+        quic_version: active.quic_version(),
+        conflicting_bytes: active.conflicting(),
+        mid_stream: cause == Some(Cause::MidStream),
+        beginning: active.beginning(),
+        ..facts
+    })
+}
+
+/// What a handshake told, taken out of `session`; how it ended is for the caller to say.
+fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::Link>) -> Facts {
+    Facts {
+        client,
+        carrier: session.carrier,
+        quic_version: None,
+        outcome: Outcome::Unknown,
+        cause: None,
+        negotiated_version: None,
+        negotiated_source: None,
         offer: session.offer.take(),
         sni: session.sni.take(),
         client_record_version: session.client_record_version,
@@ -61,10 +109,12 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
         client_certificate: session.client_certificate(),
         alerts: session.alerts(client).into(),
         answer: session.answer.take(),
-        link: std::sync::Arc::clone(&active.link),
-        missing_bytes: active.streams.iter().map(TcpStream::missing).sum(),
-        conflicting_bytes: active.streams.iter().map(TcpStream::conflicting).sum(),
-    })
+        link: std::sync::Arc::clone(link),
+        missing_bytes: 0,
+        conflicting_bytes: 0,
+        mid_stream: false,
+        beginning: super::Beginning::Unknown,
+    }
 }
 
 /// The version of a connection whose handshake was not captured, from its record headers.
@@ -101,6 +151,53 @@ fn outcome(flow: &Flow, active: &Active, client: Direction, joined: bool, end: E
         (false, false) => {
             let fallback = if end == End::Evicted { Cause::Evicted } else { Cause::Gap };
             (Outcome::Unknown, Some(unread(client).or_else(|| unread(server)).or_else(|| fatal(session).map(|(_, alert)| alert)).unwrap_or(fallback)))
+        }
+    }
+}
+
+/// Datagrams have no connection around them: all that tells is what the two sides said.
+fn outcome_udp(flow: &Flow, active: &UdpActive, client: Direction, end: End) -> (Outcome, Option<Cause>) {
+    let session = &active.session;
+    let server = client.flip();
+    let unread = |direction: Direction| session.progress.get(direction.index()).and_then(|p| p.unread).map(cause_of);
+    let one_way = |direction: Direction| flow.half(direction).packets == 0;
+    match (session.offer.is_some(), session.answer.is_some()) {
+        (true, true) => match fatal(session).or_else(|| active.closed()) {
+            Some((from, cause)) => (refused_by(from == client), Some(cause)),
+            None => (Outcome::Negotiated, None),
+        },
+        (false, true) => {
+            let why = if one_way(client) { Cause::OneWay } else { unread(client).unwrap_or(Cause::MidStream) };
+            (Outcome::ServerHelloOnly, Some(why))
+        }
+        (true, false) => {
+            if one_way(server) {
+                return (Outcome::ClientHelloOnly, Some(Cause::OneWay));
+            }
+            if let Some((from, alert)) = fatal(session) {
+                return (refused_by(from == client), Some(alert));
+            }
+            match active.closed() {
+                Some((from, cause)) if from == server => return (Outcome::RefusedByServer, Some(cause)),
+                // It gave up before it saw an answer.
+                Some((_, cause)) => return (Outcome::NoAnswer, Some(cause)),
+                None => {}
+            }
+            if let Some(why) = unread(server) {
+                return (Outcome::Unknown, Some(why));
+            }
+            match active.instead_of_answer(server) {
+                Some((outcome, cause)) => (outcome, Some(cause)),
+                None if end == End::Evicted => (Outcome::Unknown, Some(Cause::Evicted)),
+                None if end == End::CaptureEnd => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
+                None => (Outcome::NoAnswer, Some(Cause::Silence)),
+            }
+        }
+        (false, false) if active.joined_version().is_some() => (Outcome::JoinedMidStream, Some(Cause::MidStream)),
+        (false, false) => {
+            let told = unread(client).or_else(|| unread(server)).or_else(|| active.sealed());
+            let alert = || fatal(session).map(|(_, alert)| alert);
+            (Outcome::Unknown, Some(told.or_else(alert).unwrap_or(Cause::Gap)))
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::stream::{Assembler, Piece};
 use crate::config::Limits;
 use crate::dispatch::{Direction, Packet};
+use crate::framing::openvpn::{self, Begin, OpenVpnReader};
 use crate::framing::scan::{self, Found, RecordRun};
 use crate::framing::tls::{Progress, TlsReader};
 use crate::hello::session::{Moment, Session, Tables, Unread};
@@ -48,6 +49,8 @@ enum Reader {
     /// TLS has not begun.
     Scan,
     Tls(TlsReader),
+    /// TLS in the packets of OpenVPN's control channel.
+    OpenVpn(Box<OpenVpnReader>),
     /// Nothing more is read.
     Off,
 }
@@ -228,6 +231,21 @@ impl TcpStream {
         loop {
             let bytes = self.assembler.since(self.consumed);
             match &mut self.reader {
+                Reader::Scan if self.consumed == START && openvpn::begins(bytes) != Begin::Other => {
+                    if let Begin::OpenVpn(layout) = openvpn::begins(bytes) {
+                        self.reader = Reader::OpenVpn(Box::new(OpenVpnReader::new(layout, context.limits.max_handshake_bytes)));
+                        continue;
+                    }
+                }
+                Reader::OpenVpn(reader) => {
+                    let mut at = 0;
+                    let (session, tables, direction, moment) = (&mut *context.session, &mut *context.tables, self.direction, context.moment);
+                    let sound = reader.stream(bytes, &mut at, &mut |event| session.on_event(direction, event, moment, Carrier::Tls, tables));
+                    self.consumed += at as u64;
+                    if !sound {
+                        self.lose_track(Unread::Malformed("record header"), context);
+                    }
+                }
                 Reader::Scan => {
                     let boundary = boundary.checked_sub(self.consumed).and_then(|at| usize::try_from(at).ok());
                     match scan::find_hello(bytes, boundary, context.session.offer.is_some()) {
@@ -279,6 +297,12 @@ impl TcpStream {
                 if !followed {
                     self.lose_track(why, context);
                 }
+            }
+            // The place of the next packet is not known.
+            Reader::OpenVpn(_) => {
+                self.consumed = self.assembler.next();
+                context.session.go_blind(self.direction, why);
+                self.reader = Reader::Off;
             }
             Reader::Off => {}
         }

@@ -232,7 +232,8 @@ impl Session {
                 self.of(direction).unread = None;
                 self.offer = Some(offer::intern(&mut tables.offers, &hello, carrier));
                 self.sni = hello.server_name();
-                self.client_record_version = Some(record_version);
+                // QUIC has no records.
+                self.client_record_version = (carrier != Carrier::Quic).then_some(record_version);
                 self.client_hello_bytes = u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(4);
                 self.client_hello_segments = moment.segments;
                 self.client_hello_at = moment.time;

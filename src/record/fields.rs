@@ -291,7 +291,7 @@ impl Word for Hex64 {
 impl Word for QuicVersion {
     fn append(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(
-            crate::framing::quic_version_name(self.0)
+            crate::framing::quic::QuicVersion(self.0)
                 .to_string()
                 .as_bytes(),
         );

@@ -9,7 +9,7 @@ use crate::hello::version::ProtocolVersion as V;
 use crate::policy::{self, Networks, Policy};
 use crate::record::Tally;
 use crate::record::{
-    Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
+    OfferFields,    Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
     Outcome, Route, Side, Upgrade, Verdict, Version, Visibility,
 };
 use crate::report::{Blind, BlindSpots, Input, Summary};
@@ -52,6 +52,7 @@ pub(super) fn full_record() -> FlowRecord {
         negotiated_version: Some(Version::Exact(V::TLS_1_0)),
         negotiated_source: Some(NegotiatedSource::ServerHello),
         offer: Some(Arc::new(Offer {
+            fields: OfferFields::default(),
             legacy_version: V::TLS_1_2,
             versions: vec![V::TLS_1_3, V(0x7f17), V::TLS_1_2],
             has_supported_versions: true,
