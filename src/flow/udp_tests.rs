@@ -5,7 +5,7 @@ use hex_literal::hex;
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, FlowKey, Packet, Transport};
 use crate::record::{Carrier, FlowRecord, Outcome};
-use crate::shard::Shard;
+use crate::shard::{Shard, Shared};
 use crate::time::Timestamp;
 
 const CLIENT: ([u8; 16], u16) = ([1; 16], 50000);
@@ -14,6 +14,7 @@ const SERVER: ([u8; 16], u16) = ([2; 16], 4433);
 /// Sends datagrams, `true` from the client, 1 ms apart; gives the records.
 fn records(datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord> {
     let mut shard = Shard::new(Limits::default());
+    let mut shared = Shared::default();
     for (number, (from_client, payload)) in datagrams.iter().enumerate() {
         let (from, to) = if *from_client {
             (CLIENT, SERVER)
@@ -37,10 +38,11 @@ fn records(datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord> {
             bytes: payload.to_vec(),
             ..Block::default()
         };
-        shard.packet(&packet, &block);
+        shard.packet(&packet, &block, &mut shared);
     }
-    shard.finish();
-    let mut records: Vec<_> = shard.take_records().collect();
+    shard.finish(&mut shared);
+    let mut records = Vec::new();
+    shard.take_records(&mut records);
     records.sort_by_key(|r| r.first_packet);
     records
 }
