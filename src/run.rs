@@ -63,7 +63,11 @@ const QUEUE_BLOCKS: usize = 4;
 ///
 /// # Errors
 /// Where an input cannot be read at all, the filter does not compile, or records cannot be written.
-pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progress) -> Result<Summary, RunError> {
+pub fn audit(
+    options: &AuditOptions,
+    outputs: &mut FlowOutputs,
+    progress: &Progress,
+) -> Result<Summary, RunError> {
     let stop = stop_on_signals().map_err(RunError::Signals)?;
     let sources = open_in_order(&options.inputs, &options.limits)?;
     let formats = outputs.formats();
@@ -80,12 +84,18 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
             let worker = Worker::new(index, workers, options, &formats, spare_rx.clone());
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
             let thread = thread::Builder::new().name(format!("worker-{index}"));
-            handles.push(thread.spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx)).map_err(RunError::Spawn)?);
+            handles.push(
+                thread
+                    .spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx))
+                    .map_err(RunError::Spawn)?,
+            );
         }
         drop((batch_tx, pool_tx));
         let capture = Capture::new(options, &stop, queues, pool_rx);
         let thread = thread::Builder::new().name("capture".into());
-        let capture = thread.spawn_scoped(scope, move || capture.run(sources, progress)).map_err(RunError::Spawn)?;
+        let capture = thread
+            .spawn_scoped(scope, move || capture.run(sources, progress))
+            .map_err(RunError::Spawn)?;
 
         let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
         let mut ordered = Ordered::new(outputs, &formats, workers, tally, spare_tx);
@@ -160,7 +170,10 @@ fn open_in_order(inputs: &[InputPath], limits: &Limits) -> Result<Vec<FileSource
         timed.sort_by_key(|(time, _)| (time.is_none(), *time));
         files = timed.into_iter().map(|(_, file)| file).collect();
     }
-    files.into_iter().map(|file| FileSource::open(file, limits).map_err(RunError::from)).collect()
+    files
+        .into_iter()
+        .map(|file| FileSource::open(file, limits).map_err(RunError::from))
+        .collect()
 }
 
 /// The capture thread: reads, cuts, decodes, dispatches.
@@ -186,7 +199,12 @@ struct Seen {
 }
 
 impl<'a> Capture<'a> {
-    fn new(options: &'a AuditOptions, stop: &'a AtomicBool, queues: Vec<Sender<Arc<Block>>>, pool: Receiver<Block>) -> Self {
+    fn new(
+        options: &'a AuditOptions,
+        stop: &'a AtomicBool,
+        queues: Vec<Sender<Arc<Block>>>,
+        pool: Receiver<Block>,
+    ) -> Self {
         let mut block = Block::default();
         block.clear(queues.len());
         Self {
@@ -208,7 +226,10 @@ impl<'a> Capture<'a> {
         let mut inputs = Vec::with_capacity(sources.len());
         let mut cut_short = false;
         for mut source in sources {
-            let mut input = Input { name: source.name().to_owned(), ..Input::default() };
+            let mut input = Input {
+                name: source.name().to_owned(),
+                ..Input::default()
+            };
             if !cut_short {
                 cut_short = !self.read(&mut source, &mut input, progress)?;
             }
@@ -217,20 +238,40 @@ impl<'a> Capture<'a> {
             inputs.push(input);
         }
         self.end();
-        Ok(Seen { inputs, undecoded: self.decoder.counts(), cut_short })
+        Ok(Seen {
+            inputs,
+            undecoded: self.decoder.counts(),
+            cut_short,
+        })
     }
 
     /// Reads one input to its end; `false` where it was stopped before.
-    fn read(&mut self, source: &mut FileSource, input: &mut Input, progress: &Progress) -> Result<bool, RunError> {
+    fn read(
+        &mut self,
+        source: &mut FileSource,
+        input: &mut Input,
+        progress: &Progress,
+    ) -> Result<bool, RunError> {
         let (mut at, mut told) = (0, 0);
         loop {
             match source.next_frame(&self.block.bytes, &mut at) {
                 Next::Frame(frame) => {
                     input.packets += 1;
-                    input.first_packet = Some(input.first_packet.map_or(frame.time, |first| first.min(frame.time)));
-                    input.last_packet = Some(input.last_packet.map_or(frame.time, |last| last.max(frame.time)));
+                    input.first_packet = Some(
+                        input
+                            .first_packet
+                            .map_or(frame.time, |first| first.min(frame.time)),
+                    );
+                    input.last_packet = Some(
+                        input
+                            .last_packet
+                            .map_or(frame.time, |last| last.max(frame.time)),
+                    );
                     self.frame(&frame)?;
-                    if self.number.is_multiple_of(self.options.limits.epoch_packets) {
+                    if self
+                        .number
+                        .is_multiple_of(self.options.limits.epoch_packets)
+                    {
                         self.send(&mut at, Some(self.tick(false)));
                     }
                 }
@@ -262,13 +303,23 @@ impl<'a> Capture<'a> {
     fn frame(&mut self, frame: &Frame) -> Result<(), RunError> {
         self.number += 1;
         self.now = frame.time;
-        let bytes = self.block.bytes.get(frame.at..frame.at + frame.captured_len).unwrap_or_default();
+        let bytes = self
+            .block
+            .bytes
+            .get(frame.at..frame.at + frame.captured_len)
+            .unwrap_or_default();
         if let Some(filter) = &self.options.filter
             && !matches(&mut self.filters, filter, frame.link, bytes)?
         {
             return Ok(());
         }
-        let Ok(decoded) = self.decoder.decode(frame.link, bytes, frame.wire_len, frame.time, &mut self.block.extra) else {
+        let Ok(decoded) = self.decoder.decode(
+            frame.link,
+            bytes,
+            frame.wire_len,
+            frame.time,
+            &mut self.block.extra,
+        ) else {
             return Ok(());
         };
         let (key, direction) = FlowKey::new(
@@ -291,7 +342,9 @@ impl<'a> Capture<'a> {
             payload_at: narrow(base + decoded.payload_at),
             payload_len: narrow(decoded.payload_len),
             wire_len: narrow(decoded.wire_len),
-            ethernet_at: decoded.ethernet_at.map_or(u32::MAX, |at| narrow(frame.at + at)),
+            ethernet_at: decoded
+                .ethernet_at
+                .map_or(u32::MAX, |at| narrow(frame.at + at)),
             vlans: decoded.vlans,
             tunnels: decoded.tunnels,
         };
@@ -303,7 +356,11 @@ impl<'a> Capture<'a> {
     }
 
     const fn tick(&self, last: bool) -> Tick {
-        Tick { epoch: self.epoch, now: self.now, last }
+        Tick {
+            epoch: self.epoch,
+            now: self.now,
+            last,
+        }
     }
 
     /// Hands the block to the workers and goes on with another, which begins with the bytes from `at` on.
@@ -316,7 +373,8 @@ impl<'a> Capture<'a> {
         }
         let mut next = self.pool.try_recv().unwrap_or_default();
         next.clear(self.queues.len());
-        next.bytes.extend_from_slice(self.block.bytes.get(*at..).unwrap_or_default());
+        next.bytes
+            .extend_from_slice(self.block.bytes.get(*at..).unwrap_or_default());
         *at = 0;
         let mut full = std::mem::replace(&mut self.block, next);
         full.tick = tick;
@@ -338,7 +396,12 @@ impl<'a> Capture<'a> {
 }
 
 /// Whether libpcap's compiled filter takes the frame. One program a link type.
-fn matches(filters: &mut Vec<(LinkType, pcap::BpfProgram)>, filter: &str, link: LinkType, bytes: &[u8]) -> Result<bool, RunError> {
+fn matches(
+    filters: &mut Vec<(LinkType, pcap::BpfProgram)>,
+    filter: &str,
+    link: LinkType,
+    bytes: &[u8],
+) -> Result<bool, RunError> {
     if let Some((_, program)) = filters.iter().find(|(l, _)| *l == link) {
         return Ok(program.filter(bytes));
     }
@@ -385,7 +448,13 @@ struct Text {
 }
 
 impl<'a> Worker<'a> {
-    fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat], spare: Receiver<Batch>) -> Self {
+    fn new(
+        index: usize,
+        workers: usize,
+        options: &'a AuditOptions,
+        formats: &[FlowFormat],
+        spare: Receiver<Batch>,
+    ) -> Self {
         let own = (0..SHARDS).filter(|shard| worker_of(*shard, workers) == index);
         let shards = own.map(|_| Shard::new(options.limits)).collect();
         Self {
@@ -400,9 +469,19 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> ShardCounts {
+    fn run(
+        mut self,
+        blocks: &Receiver<Arc<Block>>,
+        batches: &Sender<Batch>,
+        pool: &Sender<Block>,
+    ) -> ShardCounts {
         for block in blocks {
-            for packets in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets).chunks(WARM_PACKETS) {
+            for packets in block
+                .lanes
+                .get(self.index)
+                .map_or(&[][..], |lane| &lane.packets)
+                .chunks(WARM_PACKETS)
+            {
                 for packet in packets {
                     if let Some(shard) = self.shards.get(shard_of(packet.hash) / self.workers) {
                         shard.warm(packet.hash);
@@ -488,8 +567,22 @@ struct Ordered<'a> {
 }
 
 impl<'a> Ordered<'a> {
-    const fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize, tally: Tally, spare: Sender<Batch>) -> Self {
-        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally, spare }
+    const fn new(
+        outputs: &'a mut FlowOutputs,
+        formats: &'a [FlowFormat],
+        workers: usize,
+        tally: Tally,
+        spare: Sender<Batch>,
+    ) -> Self {
+        Self {
+            outputs,
+            formats,
+            workers,
+            waiting: BTreeMap::new(),
+            merged: Vec::new(),
+            tally,
+            spare,
+        }
     }
 
     /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
@@ -518,7 +611,8 @@ impl<'a> Ordered<'a> {
     }
 
     fn count(&mut self, batches: &[Batch]) {
-        let mut records: Vec<&FlowRecord> = batches.iter().flat_map(|batch| &batch.records).collect();
+        let mut records: Vec<&FlowRecord> =
+            batches.iter().flat_map(|batch| &batch.records).collect();
         records.sort_unstable_by_key(|record| record.first_packet);
         for record in records {
             self.tally.add(record);
@@ -527,7 +621,11 @@ impl<'a> Ordered<'a> {
 
     fn write(&mut self, batches: &[Batch]) -> Result<(), OutputError> {
         for (index, format) in self.formats.iter().enumerate() {
-            let texts: Vec<&Text> = batches.iter().filter_map(|batch| batch.texts.get(index)).filter(|text| !text.ends.is_empty()).collect();
+            let texts: Vec<&Text> = batches
+                .iter()
+                .filter_map(|batch| batch.texts.get(index))
+                .filter(|text| !text.ends.is_empty())
+                .collect();
             match texts.as_slice() {
                 [] => {}
                 [text] => self.outputs.write(*format, &text.bytes)?,
@@ -547,9 +645,15 @@ fn merge(texts: &[&Text], out: &mut Vec<u8>) {
     let mut at = vec![(0_usize, 0_usize); texts.len()];
     loop {
         let heads = texts.iter().zip(&at).enumerate();
-        let heads = heads.filter_map(|(i, (text, (next, _)))| text.ends.get(*next).map(|(first, end)| (*first, i, *end)));
-        let Some((_, i, end)) = heads.min() else { return };
-        let (Some(text), Some((next, begin))) = (texts.get(i), at.get_mut(i)) else { return };
+        let heads = heads.filter_map(|(i, (text, (next, _)))| {
+            text.ends.get(*next).map(|(first, end)| (*first, i, *end))
+        });
+        let Some((_, i, end)) = heads.min() else {
+            return;
+        };
+        let (Some(text), Some((next, begin))) = (texts.get(i), at.get_mut(i)) else {
+            return;
+        };
         out.extend_from_slice(text.bytes.get(*begin..end).unwrap_or_default());
         (*next, *begin) = (*next + 1, end);
     }

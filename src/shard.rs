@@ -91,7 +91,10 @@ impl Shard {
                 Some(flow)
                     if flow.is_reopened_by(packet)
                         || packet.key.transport() == Transport::Udp
-                            && flow.is_reopened_by_datagram(block.payload(packet), packet.wire_len as usize) =>
+                            && flow.is_reopened_by_datagram(
+                                block.payload(packet),
+                                packet.wire_len as usize,
+                            ) =>
                 {
                     self.end(slot, End::Closed, shared);
                     self.open(packet, shared)
@@ -100,10 +103,16 @@ impl Shard {
             },
             None => self.open(packet, shared),
         };
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         flow.last_seen = flow.last_seen.max(packet.time);
         let [up, down] = &mut flow.halves;
-        let half = if packet.direction == Direction::Up { up } else { down };
+        let half = if packet.direction == Direction::Up {
+            up
+        } else {
+            down
+        };
         half.bytes += u64::from(packet.wire_len);
         half.packets = half.packets.saturating_add(1);
         if packet.key.transport() == Transport::Udp {
@@ -122,7 +131,10 @@ impl Shard {
 
     /// Lets flows age: `now` is the time of the packet before the tick.
     pub fn tick(&mut self, now: Timestamp, shared: &mut Shared) {
-        while let Some(slot) = self.table.expire(now, self.limits.idle_ns, self.limits.linger_ns) {
+        while let Some(slot) = self
+            .table
+            .expire(now, self.limits.idle_ns, self.limits.linger_ns)
+        {
             let closed = self.table.get(slot).is_some_and(Flow::is_closed);
             self.end(slot, if closed { End::Closed } else { End::Idle }, shared);
         }
@@ -132,7 +144,11 @@ impl Shard {
     pub fn finish(&mut self, shared: &mut Shared) {
         for slot in self.table.slots() {
             let closed = self.table.get(slot).is_some_and(Flow::is_closed);
-            self.end(slot, if closed { End::Closed } else { End::CaptureEnd }, shared);
+            self.end(
+                slot,
+                if closed { End::Closed } else { End::CaptureEnd },
+                shared,
+            );
         }
     }
 
@@ -163,17 +179,25 @@ impl Shard {
 
     /// SYN, FIN and RST.
     fn control(&mut self, slot: Slot, packet: &Packet) {
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         let was_closed = flow.is_closed();
         let [up, down] = &mut flow.halves;
-        let (half, other) = if packet.direction == Direction::Up { (up, down) } else { (down, up) };
+        let (half, other) = if packet.direction == Direction::Up {
+            (up, down)
+        } else {
+            (down, up)
+        };
         let has = |flag| packet.tcp_flags & flag != 0;
         if has(tcp_flags::SYN) && !has(tcp_flags::RST) {
             half.isn.get_or_insert(packet.sequence);
             if has(tcp_flags::ACK) {
                 flow.opener.get_or_insert(packet.direction.flip());
                 // What the SYN-ACK acknowledges tells where the other direction begins.
-                other.isn.get_or_insert(packet.acknowledgment.wrapping_sub(1));
+                other
+                    .isn
+                    .get_or_insert(packet.acknowledgment.wrapping_sub(1));
             } else {
                 flow.opener.get_or_insert(packet.direction);
             }
@@ -197,7 +221,9 @@ impl Shard {
 
     /// Follows the beginning of a connection.
     fn follow(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         let syn = packet.tcp_flags & tcp_flags::SYN != 0;
         measure_rtt(flow, packet);
         if packet.tcp_flags & tcp_flags::RST != 0 || packet.wire_len == 0 && !syn {
@@ -209,27 +235,63 @@ impl Shard {
                 return;
             }
             let link = link_of(&mut shared.links, packet, block);
-            let streams = [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, shared.buffers.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES))));
-            flow.state = State::Active(Box::new(Active { streams, session: Session::default(), answer_from: None, link }));
+            let streams = [Direction::Up, Direction::Down].map(|d| {
+                TcpStream::new(
+                    d,
+                    shared
+                        .buffers
+                        .pop()
+                        .unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES)),
+                )
+            });
+            flow.state = State::Active(Box::new(Active {
+                streams,
+                session: Session::default(),
+                answer_from: None,
+                link,
+            }));
         }
         let isns = flow.halves.map(|half| half.isn);
-        let State::Active(active) = &mut flow.state else { return };
-        let Active { streams, session, answer_from, .. } = &mut **active;
+        let State::Active(active) = &mut flow.state else {
+            return;
+        };
+        let Active {
+            streams,
+            session,
+            answer_from,
+            ..
+        } = &mut **active;
         let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
-        let moment = Moment { time: packet.time, segments: 1 };
-        let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
+        let moment = Moment {
+            time: packet.time,
+            segments: 1,
+        };
+        let mut context = Context {
+            session,
+            tables: &mut shared.tables,
+            limits: &self.limits,
+            moment,
+        };
         for (stream, isn) in streams.iter_mut().zip(isns) {
             if let Some(isn) = isn {
                 stream.begin(isn.wrapping_add(1), &mut context);
             }
         }
         let [up, down] = streams;
-        let (stream, other) = if packet.direction == Direction::Up { (up, down) } else { (down, up) };
+        let (stream, other) = if packet.direction == Direction::Up {
+            (up, down)
+        } else {
+            (down, up)
+        };
         if packet.wire_len > 0 {
             stream.segment(packet, payload, &mut context);
         }
         if answer_from.is_none() && context.session.offer.is_some() {
-            let answering = if context.session.client == Some(packet.direction) { &*other } else { &*stream };
+            let answering = if context.session.client == Some(packet.direction) {
+                &*other
+            } else {
+                &*stream
+            };
             *answer_from = Some(answering.position());
         }
         let after = stream.held_bytes() + other.held_bytes();
@@ -241,10 +303,14 @@ impl Shard {
 
     /// Takes a datagram: of a flow of which nothing is known, it is looked at; most show nothing.
     fn datagram(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         if let State::Empty = flow.state {
-            let Some(likeness) = demux::likeness(block.payload(packet), packet.wire_len as usize) else {
-                if flow.halves.iter().map(|half| half.packets).sum::<u32>() >= MAX_PROBED_DATAGRAMS {
+            let Some(likeness) = demux::likeness(block.payload(packet), packet.wire_len as usize)
+            else {
+                if flow.halves.iter().map(|half| half.packets).sum::<u32>() >= MAX_PROBED_DATAGRAMS
+                {
                     flow.state = State::Dull;
                 }
                 return;
@@ -252,7 +318,9 @@ impl Shard {
             let link = link_of(&mut shared.links, packet, block);
             flow.state = State::Udp(Box::new(UdpActive::new(likeness, link, &self.limits)));
         }
-        let State::Udp(active) = &mut flow.state else { return };
+        let State::Udp(active) = &mut flow.state else {
+            return;
+        };
         let before = active.held_bytes();
         active.datagram(packet, block.payload(packet), &mut shared.tables);
         let (after, settled) = (active.held_bytes(), active.is_settled());
@@ -265,7 +333,14 @@ impl Shard {
     }
 
     /// A flow holds `after` bytes back where it held `before`.
-    fn hold(&mut self, slot: Slot, before: usize, after: usize, now: Timestamp, shared: &mut Shared) {
+    fn hold(
+        &mut self,
+        slot: Slot,
+        before: usize,
+        after: usize,
+        now: Timestamp,
+        shared: &mut Shared,
+    ) {
         if before == 0 {
             self.holding.push_back(slot);
         }
@@ -277,17 +352,27 @@ impl Shard {
 
     /// Settles a flow of which all is told that can be, or of which nothing is to be expected.
     fn settle(&mut self, slot: Slot, shared: &mut Shared) {
-        let Some(flow) = self.table.get(slot) else { return };
-        let State::Active(active) = &flow.state else { return };
+        let Some(flow) = self.table.get(slot) else {
+            return;
+        };
+        let State::Active(active) = &flow.state else {
+            return;
+        };
         let session = &active.session;
         let positions = active.streams.each_ref().map(TcpStream::position);
         let settled = if session.answer.is_some() {
             let done = [Direction::Up, Direction::Down].map(|d| session.is_done(d));
-            done == [true; 2] || done.contains(&true) && positions.iter().any(|p| *p > ENOUGH_AFTER_HELLO)
+            done == [true; 2]
+                || done.contains(&true) && positions.iter().any(|p| *p > ENOUGH_AFTER_HELLO)
         } else if session.is_tls() {
-            positions.iter().any(|p| *p > 4 * self.limits.max_scan_bytes)
+            positions
+                .iter()
+                .any(|p| *p > 4 * self.limits.max_scan_bytes)
         } else {
-            let joined = active.streams.each_ref().map(|s| s.record_layer_version().is_some());
+            let joined = active
+                .streams
+                .each_ref()
+                .map(|s| s.record_layer_version().is_some());
             joined == [true; 2] || positions.iter().any(|p| *p > self.limits.max_scan_bytes)
         };
         if settled {
@@ -297,7 +382,9 @@ impl Shard {
 
     /// Concludes an active flow and frees its buffers.
     fn conclude(&mut self, slot: Slot, end: End, shared: &mut Shared) {
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         if !matches!(flow.state, State::Active(_) | State::Udp(_)) {
             return;
         }
@@ -316,9 +403,19 @@ impl Shard {
         let held: usize = active.streams.iter().map(TcpStream::held_bytes).sum();
         self.held_bytes = self.held_bytes.saturating_sub(held);
         if end != End::Settled {
-            let moment = Moment { time: flow.last_seen, segments: 1 };
-            let Active { streams, session, .. } = &mut *active;
-            let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
+            let moment = Moment {
+                time: flow.last_seen,
+                segments: 1,
+            };
+            let Active {
+                streams, session, ..
+            } = &mut *active;
+            let mut context = Context {
+                session,
+                tables: &mut shared.tables,
+                limits: &self.limits,
+                moment,
+            };
             for stream in streams {
                 while stream.give_up_hole(&mut context) {}
             }
@@ -328,7 +425,9 @@ impl Shard {
         }
         for stream in &mut active.streams {
             let buffer = stream.release();
-            if shared.buffers.len() < MAX_SPARE_BUFFERS && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
+            if shared.buffers.len() < MAX_SPARE_BUFFERS
+                && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity())
+            {
                 shared.buffers.push(buffer);
             }
         }
@@ -337,7 +436,9 @@ impl Shard {
     /// Gives up what waits longest, until the memory for it is below its cap again.
     fn relieve(&mut self, now: Timestamp, shared: &mut Shared) {
         while self.held_bytes > self.limits.max_buffered_bytes {
-            let Some(slot) = self.holding.pop_front() else { return };
+            let Some(slot) = self.holding.pop_front() else {
+                return;
+            };
             let active = match self.table.get_mut(slot).map(|flow| &mut flow.state) {
                 Some(State::Active(active)) => active,
                 Some(State::Udp(active)) => {
@@ -348,14 +449,24 @@ impl Shard {
                 }
                 _ => continue,
             };
-            let Active { streams, session, .. } = &mut **active;
+            let Active {
+                streams, session, ..
+            } = &mut **active;
             let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
             if before == 0 {
                 continue;
             }
             self.counts.evicted_buffers += 1;
-            let moment = Moment { time: now, segments: 1 };
-            let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
+            let moment = Moment {
+                time: now,
+                segments: 1,
+            };
+            let mut context = Context {
+                session,
+                tables: &mut shared.tables,
+                limits: &self.limits,
+                moment,
+            };
             for stream in streams.iter_mut() {
                 while stream.give_up_hole(&mut context) {}
             }
@@ -368,9 +479,17 @@ impl Shard {
     /// Takes a flow out of the table and writes its record, if it matters.
     fn end(&mut self, slot: Slot, end: End, shared: &mut Shared) {
         self.conclude(slot, end, shared);
-        let Some(flow) = self.table.remove(slot) else { return };
+        let Some(flow) = self.table.remove(slot) else {
+            return;
+        };
         if let State::Settled(facts) = flow.state {
-            self.records.push(record(&Flow { state: State::Dull, ..flow }, *facts));
+            self.records.push(record(
+                &Flow {
+                    state: State::Dull,
+                    ..flow
+                },
+                *facts,
+            ));
         }
     }
 }
@@ -405,7 +524,7 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         negotiated_version: facts.negotiated_version,
         negotiated_source: facts.negotiated_source,
         client_record_version: facts.client_record_version,
-        cipher_suite: answer.map(|a| a.cipher_suite),
+        cipher_suite: answer.and_then(|a| a.cipher_suite),
         named_group: facts.named_group,
         sni: facts.sni,
         alpn: answer.and_then(|a| a.alpn.clone()),
@@ -413,7 +532,7 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         resumed: facts.resumed,
         downgrade_sentinel: answer.map(|_| facts.downgrade_sentinel),
         extended_master_secret: facts.extended_master_secret,
-        ja3s: answer.map(|a| a.ja3s.clone()),
+        ja3s: answer.and_then(|a| a.ja3s.clone()),
         client_hello_bytes: hello.then_some(facts.client_hello_bytes),
         client_hello_segments: hello.then_some(facts.client_hello_segments),
         alerts: facts.alerts.into(),
@@ -455,8 +574,11 @@ fn flow_id(flow: &Flow) -> u64 {
 
 /// The time from the SYN to the first ACK of its sender: a whole round trip, wherever on the path the capture is.
 fn measure_rtt(flow: &mut Flow, packet: &Packet) {
-    let plain_ack = packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::ACK;
-    let Some(opener) = flow.opener.filter(|o| *o == packet.direction) else { return };
+    let plain_ack =
+        packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::ACK;
+    let Some(opener) = flow.opener.filter(|o| *o == packet.direction) else {
+        return;
+    };
     let answered = flow.half(opener.flip()).packets > 0 && flow.half(opener.flip()).isn.is_some();
     // The SYN and this ACK are the only packets of the opener: neither came twice.
     if plain_ack && answered && flow.half(opener).packets == 2 && flow.rtt_us.is_none() {
@@ -465,10 +587,20 @@ fn measure_rtt(flow: &mut Flow, packet: &Packet) {
 }
 
 fn link_of(links: &mut Interner<Link>, packet: &Packet, block: &Block) -> Arc<Link> {
-    let ethernet = usize::try_from(packet.ethernet_at).ok().and_then(|at| block.bytes.get(at..)).and_then(|b| b.first_chunk::<12>());
-    let mut link = Link { vlans: packet.vlans, tunnels: packet.tunnels, macs: [None; 2] };
+    let ethernet = usize::try_from(packet.ethernet_at)
+        .ok()
+        .and_then(|at| block.bytes.get(at..))
+        .and_then(|b| b.first_chunk::<12>());
+    let mut link = Link {
+        vlans: packet.vlans,
+        tunnels: packet.tunnels,
+        macs: [None; 2],
+    };
     if let Some([d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]) = ethernet {
-        let (source, destination) = (Mac([*s0, *s1, *s2, *s3, *s4, *s5]), Mac([*d0, *d1, *d2, *d3, *d4, *d5]));
+        let (source, destination) = (
+            Mac([*s0, *s1, *s2, *s3, *s4, *s5]),
+            Mac([*d0, *d1, *d2, *d3, *d4, *d5]),
+        );
         link.macs = match packet.direction {
             Direction::Up => [Some(source), Some(destination)],
             Direction::Down => [Some(destination), Some(source)],

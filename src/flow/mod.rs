@@ -22,7 +22,9 @@ use crate::hello::registry::NamedGroup;
 use crate::hello::server::Answer;
 use crate::hello::session::Session;
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Version};
+use crate::record::{
+    Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Version,
+};
 use crate::time::Timestamp;
 use tcp::TcpStream;
 
@@ -176,7 +178,10 @@ impl Flow {
         match self.half(packet.direction).isn {
             Some(isn) => isn != packet.sequence,
             None => match &self.state {
-                State::Active(active) => active.streams.get(packet.direction.index()).is_some_and(|s| !s.may_begin_at(packet.sequence.wrapping_add(1))),
+                State::Active(active) => active
+                    .streams
+                    .get(packet.direction.index())
+                    .is_some_and(|s| !s.may_begin_at(packet.sequence.wrapping_add(1))),
                 State::Empty | State::Udp(_) => false,
                 State::Settled(_) | State::Dull => true,
             },
@@ -208,7 +213,10 @@ impl Flow {
 
     /// The direction's packets.
     pub fn half(&self, direction: Direction) -> Half {
-        self.halves.get(direction.index()).copied().unwrap_or_default()
+        self.halves
+            .get(direction.index())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Whether neither side says more.
@@ -226,7 +234,11 @@ impl Flow {
         self.opener.unwrap_or_else(|| {
             let ports = [Direction::Up, Direction::Down].map(|d| self.key.source(d).1);
             let [up, down] = ports;
-            if up >= down { Direction::Up } else { Direction::Down }
+            if up >= down {
+                Direction::Up
+            } else {
+                Direction::Down
+            }
         })
     }
 }

@@ -11,6 +11,7 @@ pub mod offer;
 pub mod registry;
 pub mod server;
 pub mod session;
+pub mod sslv2;
 pub mod version;
 pub mod wire;
 

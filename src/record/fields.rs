@@ -208,11 +208,16 @@ impl FlowRecord {
         });
         sink.word("named_group", self.named_group);
         sink.shared(groups, |sink| {
-            let copied = |of: fn(&Offer) -> Option<&Vec<NamedGroup>>| offer.and_then(of).map(|v| v.iter().copied());
+            let copied = |of: fn(&Offer) -> Option<&Vec<NamedGroup>>| {
+                offer.and_then(of).map(|v| v.iter().copied())
+            };
             sink.words("client_named_groups", copied(|o| o.named_groups.as_ref()));
             sink.words("client_key_shares", copied(|o| o.key_shares.as_ref()));
             let schemes = offer.and_then(|o| o.signature_algorithms.as_ref());
-            sink.words("client_signature_algorithms", schemes.map(|v| v.iter().copied()));
+            sink.words(
+                "client_signature_algorithms",
+                schemes.map(|v| v.iter().copied()),
+            );
         });
         sink.text("sni", self.sni.as_deref());
         sink.flag("ech", offer.map(|o| o.ech));

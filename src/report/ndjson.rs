@@ -118,7 +118,9 @@ impl FieldSink for Line<'_> {
         }
         let begin = self.out.len();
         write(self);
-        let _ = cache.0.set(self.out.get(begin..).unwrap_or_default().into());
+        let _ = cache
+            .0
+            .set(self.out.get(begin..).unwrap_or_default().into());
     }
 
     fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = u64>) {

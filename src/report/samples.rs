@@ -9,8 +9,8 @@ use crate::hello::version::ProtocolVersion as V;
 use crate::policy::{self, Networks, Policy};
 use crate::record::Tally;
 use crate::record::{
-    OfferFields,    Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
-    Outcome, Route, Side, Upgrade, Verdict, Version, Visibility,
+    Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
+    OfferFields, Outcome, Route, Side, Upgrade, Verdict, Version, Visibility,
 };
 use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::time::Timestamp;
