@@ -100,7 +100,8 @@ fn main() -> Result<()> {
     let mut turn = 0;
     loop {
         while open.len() < args.concurrent && started < args.connections {
-            let template = started as usize % templates.len();
+            // A client has one stack.
+            let template = (started % args.clients) as usize % templates.len();
             let mut order: Vec<usize> = (0..templates[template].segments.len()).collect();
             for i in 1..order.len() {
                 if random.below(1000) < args.reorder {
@@ -218,7 +219,7 @@ fn with_bulk(mut template: Template, args: &Args) -> Template {
 fn write_frame(frame: &mut Vec<u8>, number: u32, template: &Template, segment: &Segment, clients: u32) {
     let (host, port) = (number % clients, 1024 + (number / clients) % 64_000);
     let client = ([10, (host >> 16) as u8, (host >> 8) as u8, host as u8], port as u16);
-    let server = ([198, 18, (number % 7) as u8, (number % 251) as u8], template.server_port);
+    let server = ([198, 18, (number / clients % 8) as u8, (host % 251) as u8], template.server_port);
     let (from, to) = if segment.from_client { (client, server) } else { (server, client) };
     debug_assert_ne!(mapped(from.0), mapped(to.0));
     // Moves the whole number space of a connection, so that no two are alike.

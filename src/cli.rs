@@ -1,5 +1,10 @@
 //! The command line as it is typed: flags and their help. What they mean is for [`crate::config`] to say.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are the help, where [default: x] is no link"
+)]
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -8,7 +13,7 @@ use clap_complete::Shell;
 /// Passive TLS auditor: tells from captured packets who negotiates which TLS version, and who breaks when old
 /// versions are switched off.
 #[derive(Debug, Parser)]
-#[command(name = "hellotap", version, propagate_version = true)]
+#[command(name = "hellotap", version)]
 #[command(max_term_width = 100, help_expected = true)]
 #[command(
     after_help = "Exit code: 0 nothing breaks under the policy, 1 something breaks, 2 the work could not be done."
@@ -90,10 +95,10 @@ pub struct SharedArgs {
     #[arg(long, value_name = "EXPR", help_heading = READING)]
     pub filter: Option<String>,
 
-    /// Worker threads, 1 to 64 [default: the processors]
+    /// Worker threads [default: the processors]
     ///
-    /// The results are the same for every number.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = READING)]
+    /// The results are the same for every number. More than 64 are not of use and count as 64.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = READING)]
     pub workers: Option<u16>,
 }
 

@@ -29,7 +29,7 @@ use crate::policy::{Networks, Policy, judge};
 use crate::record::{FlowRecord, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
-use crate::shard::{Shard, ShardCounts};
+use crate::shard::{Shard, ShardCounts, Shared};
 use crate::time::Timestamp;
 
 /// Why a run failed.
@@ -47,6 +47,9 @@ pub enum RunError {
     /// Ctrl-C cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Spawn(#[source] io::Error),
     /// A thread ended by a panic: a defect of this program.
     #[error("internal error: the {0} thread failed")]
     Thread(&'static str),
@@ -66,6 +69,7 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
     let formats = outputs.formats();
     let workers = options.workers.clamp(1, SHARDS);
     let (batch_tx, batch_rx) = bounded::<Batch>(workers * QUEUE_BLOCKS);
+    let (spare_tx, spare_rx) = bounded::<Batch>(workers * 2);
     let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS + 2);
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(workers);
@@ -73,25 +77,25 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         for index in 0..workers {
             let (block_tx, block_rx) = bounded::<Arc<Block>>(QUEUE_BLOCKS);
             queues.push(block_tx);
-            let worker = Worker::new(index, workers, options, &formats);
+            let worker = Worker::new(index, workers, options, &formats, spare_rx.clone());
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
-            handles.push(scope.spawn(move || worker.run(&block_rx, &batch_tx, &pool_tx)));
+            let thread = thread::Builder::new().name(format!("worker-{index}"));
+            handles.push(thread.spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx)).map_err(RunError::Spawn)?);
         }
         drop((batch_tx, pool_tx));
         let capture = Capture::new(options, &stop, queues, pool_rx);
-        let capture = scope.spawn(move || capture.run(sources, progress));
+        let thread = thread::Builder::new().name("capture".into());
+        let capture = thread.spawn_scoped(scope, move || capture.run(sources, progress)).map_err(RunError::Spawn)?;
 
-        let written = Ordered::new(outputs, &formats, workers).run(&batch_rx, &stop);
+        let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
+        let mut ordered = Ordered::new(outputs, &formats, workers, tally, spare_tx);
+        let written = ordered.run(&batch_rx, &stop);
 
-        let mut tally = Tally::new(MAX_LINES, MAX_LINES);
         let mut given_up = ShardCounts::default();
         let mut failed = None;
         for handle in handles {
             match handle.join() {
-                Ok((part, counts)) => {
-                    tally.merge(part);
-                    given_up += counts;
-                }
+                Ok(counts) => given_up += counts,
                 Err(_) => failed = Some(RunError::Thread("worker")),
             }
         }
@@ -101,14 +105,11 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         }
         written?;
         let seen = seen?;
-        Ok(Summary {
-            inputs: seen.inputs,
-            policy: options.policy.clone(),
-            at: options.at,
-            tally,
-            blind: blind_spots(&seen.undecoded, given_up),
-            cut_short: seen.cut_short,
-        })
+        let blind = blind_spots(&seen.undecoded, given_up);
+        let mut summary = Summary::new(seen.inputs, options.policy.clone(), ordered.tally, blind);
+        summary.at = options.at;
+        summary.cut_short = seen.cut_short;
+        Ok(summary)
     })
 }
 
@@ -215,7 +216,7 @@ impl<'a> Capture<'a> {
             input.damage = source.damage().map(ToString::to_string);
             inputs.push(input);
         }
-        self.end_epoch();
+        self.end();
         Ok(Seen { inputs, undecoded: self.decoder.counts(), cut_short })
     }
 
@@ -230,7 +231,7 @@ impl<'a> Capture<'a> {
                     input.last_packet = Some(input.last_packet.map_or(frame.time, |last| last.max(frame.time)));
                     self.frame(&frame)?;
                     if self.number.is_multiple_of(self.options.limits.epoch_packets) {
-                        self.send(&mut at, Some(self.tick()));
+                        self.send(&mut at, Some(self.tick(false)));
                     }
                 }
                 Next::End => {
@@ -301,8 +302,8 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
-    const fn tick(&self) -> Tick {
-        Tick { epoch: self.epoch, now: self.now }
+    const fn tick(&self, last: bool) -> Tick {
+        Tick { epoch: self.epoch, now: self.now, last }
     }
 
     /// Hands the block to the workers and goes on with another, which begins with the bytes from `at` on.
@@ -329,8 +330,8 @@ impl<'a> Capture<'a> {
         }
     }
 
-    fn end_epoch(&mut self) {
-        let tick = self.tick();
+    fn end(&mut self) {
+        let tick = self.tick(true);
         let mut at = self.block.bytes.len();
         self.send(&mut at, Some(tick));
     }
@@ -357,16 +358,20 @@ fn narrow(value: usize) -> u32 {
 struct Worker<'a> {
     index: usize,
     workers: usize,
-    /// Each with its own counts, so that what a full tally leaves out does not depend on the number of workers.
-    shards: Vec<(Shard, Tally)>,
+    shards: Vec<Shard>,
+    shared: Shared,
+    /// Batches that were written, for reuse.
+    spare: Receiver<Batch>,
     policy: &'a Policy,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
 }
 
 /// The records of one worker in one epoch, in the order of their first packets.
+#[derive(Default)]
 struct Batch {
     epoch: u64,
+    records: Vec<FlowRecord>,
     /// One for each format.
     texts: Vec<Text>,
 }
@@ -380,95 +385,115 @@ struct Text {
 }
 
 impl<'a> Worker<'a> {
-    fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat]) -> Self {
+    fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat], spare: Receiver<Batch>) -> Self {
         let own = (0..SHARDS).filter(|shard| worker_of(*shard, workers) == index);
-        let shards = own.map(|_| (Shard::new(options.limits), Tally::new(MAX_LINES, MAX_LINES))).collect();
+        let shards = own.map(|_| Shard::new(options.limits)).collect();
         Self {
             index,
             workers,
             shards,
+            shared: Shared::default(),
+            spare,
             policy: &options.policy,
             ours: &options.ours,
             formats: formats.to_vec(),
         }
     }
 
-    fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> (Tally, ShardCounts) {
-        let mut last_epoch = 0;
+    fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> ShardCounts {
         for block in blocks {
-            for packet in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets) {
-                if let Some((shard, _)) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
-                    shard.packet(packet, &block);
+            for packets in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets).chunks(WARM_PACKETS) {
+                for packet in packets {
+                    if let Some(shard) = self.shards.get(shard_of(packet.hash) / self.workers) {
+                        shard.warm(packet.hash);
+                    }
+                }
+                for packet in packets {
+                    if let Some(shard) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
+                        shard.packet(packet, &block, &mut self.shared);
+                    }
                 }
             }
             if let Some(tick) = block.tick {
-                for (shard, _) in &mut self.shards {
-                    shard.tick(tick.now);
+                for shard in &mut self.shards {
+                    shard.tick(tick.now, &mut self.shared);
+                    if tick.last {
+                        shard.finish(&mut self.shared);
+                    }
                 }
-                last_epoch = tick.epoch + 1;
                 let _ = batches.send(self.batch(tick.epoch));
             }
             if let Some(block) = Arc::into_inner(block) {
                 let _ = pool.try_send(block);
             }
         }
-        for (shard, _) in &mut self.shards {
-            shard.finish();
-        }
-        let _ = batches.send(self.batch(last_epoch));
         let mut counts = ShardCounts::default();
-        let mut tally = Tally::new(MAX_LINES, MAX_LINES);
-        for (shard, part) in self.shards {
+        for shard in &self.shards {
             counts += shard.counts();
-            tally.merge(part);
         }
-        (tally, counts)
+        counts
     }
 
     fn batch(&mut self, epoch: u64) -> Batch {
-        let mut records: Vec<FlowRecord> = Vec::new();
-        for (shard, tally) in &mut self.shards {
-            let before = records.len();
-            records.extend(shard.take_records());
-            let own = records.get_mut(before..).unwrap_or_default();
-            own.sort_unstable_by_key(|record| record.first_packet);
-            for record in own {
-                record.route = self.ours.route(record.client_ip, record.server_ip);
-                judge(record, self.policy);
-                tally.add(record);
-            }
+        let mut batch = self.spare.try_recv().unwrap_or_default();
+        batch.epoch = epoch;
+        for shard in &mut self.shards {
+            shard.take_records(&mut batch.records);
         }
-        records.sort_unstable_by_key(|record| record.first_packet);
-        let texts = self.formats.iter().map(|format| text(*format, &records)).collect();
-        Batch { epoch, texts }
+        for record in &mut batch.records {
+            record.route = self.ours.route(record.client_ip, record.server_ip);
+            judge(record, self.policy);
+        }
+        // A record is large: sort places, not records.
+        let mut order: Vec<&FlowRecord> = batch.records.iter().collect();
+        order.sort_unstable_by_key(|record| record.first_packet);
+        batch.texts.resize_with(self.formats.len(), Text::default);
+        for (text, format) in batch.texts.iter_mut().zip(&self.formats) {
+            text.write(*format, &order);
+        }
+        batch
     }
 }
 
-fn text(format: FlowFormat, records: &[FlowRecord]) -> Text {
-    let mut text = Text::default();
-    for record in records {
-        format.append(record, &mut text.bytes);
-        text.ends.push((record.first_packet, text.bytes.len()));
+impl Batch {
+    /// Empties it for the next use; the memory stays.
+    fn clear(&mut self) {
+        self.records.clear();
+        for text in &mut self.texts {
+            text.bytes.clear();
+            text.ends.clear();
+        }
     }
-    text
 }
 
-/// Puts the batches of an epoch into one order and writes them.
+impl Text {
+    fn write(&mut self, format: FlowFormat, records: &[&FlowRecord]) {
+        for record in records {
+            format.append(record, &mut self.bytes);
+            self.ends.push((record.first_packet, self.bytes.len()));
+        }
+    }
+}
+
+/// Puts the batches of an epoch into one order, counts the records and writes them. Counted in that order and in one
+/// place, so that what a full tally leaves out does not depend on the number of workers.
 struct Ordered<'a> {
     outputs: &'a mut FlowOutputs,
     formats: &'a [FlowFormat],
     workers: usize,
     waiting: BTreeMap<u64, Vec<Batch>>,
     merged: Vec<u8>,
+    tally: Tally,
+    spare: Sender<Batch>,
 }
 
 impl<'a> Ordered<'a> {
-    const fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize) -> Self {
-        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new() }
+    const fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize, tally: Tally, spare: Sender<Batch>) -> Self {
+        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally, spare }
     }
 
     /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
-    fn run(mut self, batches: &Receiver<Batch>, stop: &AtomicBool) -> Result<(), OutputError> {
+    fn run(&mut self, batches: &Receiver<Batch>, stop: &AtomicBool) -> Result<(), OutputError> {
         let mut result = Ok(());
         for batch in batches {
             if result.is_err() {
@@ -481,10 +506,23 @@ impl<'a> Ordered<'a> {
             if epoch.len() == self.workers
                 && let Some(batches) = self.waiting.remove(&number)
             {
+                self.count(&batches);
                 result = self.write(&batches);
+                for mut batch in batches {
+                    batch.clear();
+                    let _ = self.spare.try_send(batch);
+                }
             }
         }
         result
+    }
+
+    fn count(&mut self, batches: &[Batch]) {
+        let mut records: Vec<&FlowRecord> = batches.iter().flat_map(|batch| &batch.records).collect();
+        records.sort_unstable_by_key(|record| record.first_packet);
+        for record in records {
+            self.tally.add(record);
+        }
     }
 
     fn write(&mut self, batches: &[Batch]) -> Result<(), OutputError> {
@@ -517,5 +555,5 @@ fn merge(texts: &[&Text], out: &mut Vec<u8>) {
     }
 }
 
-/// Devices and servers that get a line of their own, in each shard.
-const MAX_LINES: usize = 20_000;
+/// Packets whose flows are looked up together.
+const WARM_PACKETS: usize = 16;

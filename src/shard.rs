@@ -26,14 +26,20 @@ use crate::time::Timestamp;
 pub struct Shard {
     limits: Limits,
     table: FlowTable,
-    tables: Tables,
-    links: Interner<Link>,
-    buffers: Vec<Vec<u8>>,
     /// Flows that hold segments back, oldest first; entries may be stale.
     holding: std::collections::VecDeque<Slot>,
     held_bytes: usize,
     counts: ShardCounts,
     records: Vec<FlowRecord>,
+}
+
+/// What the shards of one worker share: facts kept once, and memory for reuse. Nothing that is written out depends on
+/// what is in it.
+#[derive(Debug, Default)]
+pub struct Shared {
+    tables: Tables,
+    links: Interner<Link>,
+    buffers: Vec<Vec<u8>>,
 }
 
 /// What a shard could not keep.
@@ -46,9 +52,11 @@ pub struct ShardCounts {
 }
 
 /// Buffers kept for reuse.
-const MAX_SPARE_BUFFERS: usize = 64;
+const MAX_SPARE_BUFFERS: usize = 1024;
 /// Larger ones are not kept.
-const MAX_SPARE_BYTES: usize = 32 << 10;
+const MAX_SPARE_BYTES: usize = 16 << 10;
+/// Room for one direction's part of an ordinary handshake.
+const FIRST_BUFFER_BYTES: usize = 6 << 10;
 /// Bytes of one direction behind its hello, after which a flow settles although the other side never got so far.
 const ENOUGH_AFTER_HELLO: u64 = 32 << 10;
 
@@ -63,9 +71,6 @@ impl Shard {
         Self {
             limits,
             table: FlowTable::default(),
-            tables: Tables::default(),
-            links: Interner::default(),
-            buffers: Vec::new(),
             holding: std::collections::VecDeque::new(),
             held_bytes: 0,
             counts: ShardCounts::default(),
@@ -73,8 +78,14 @@ impl Shard {
         }
     }
 
+    /// Brings what a packet with this hash will need into the cache.
+    #[inline]
+    pub fn warm(&self, hash: u64) {
+        self.table.warm(hash);
+    }
+
     /// Takes one packet of `block`.
-    pub fn packet(&mut self, packet: &Packet, block: &Block) {
+    pub fn packet(&mut self, packet: &Packet, block: &Block, shared: &mut Shared) {
         let slot = match self.table.find(packet.hash, &packet.key) {
             Some(slot) => match self.table.get(slot) {
                 Some(flow)
@@ -82,12 +93,12 @@ impl Shard {
                         || packet.key.transport() == Transport::Udp
                             && flow.is_reopened_by_datagram(block.payload(packet), packet.wire_len as usize) =>
                 {
-                    self.end(slot, End::Closed);
-                    self.open(packet)
+                    self.end(slot, End::Closed, shared);
+                    self.open(packet, shared)
                 }
                 _ => slot,
             },
-            None => self.open(packet),
+            None => self.open(packet, shared),
         };
         let Some(flow) = self.table.get_mut(slot) else { return };
         flow.last_seen = flow.last_seen.max(packet.time);
@@ -96,7 +107,7 @@ impl Shard {
         half.bytes += u64::from(packet.wire_len);
         half.packets = half.packets.saturating_add(1);
         if packet.key.transport() == Transport::Udp {
-            self.datagram(slot, packet, block);
+            self.datagram(slot, packet, block, shared);
             return;
         }
         // A packet of a settled flow ends here, but for the few that open or close.
@@ -105,28 +116,29 @@ impl Shard {
             self.control(slot, packet);
         }
         if follows {
-            self.follow(slot, packet, block);
+            self.follow(slot, packet, block, shared);
         }
     }
 
     /// Lets flows age: `now` is the time of the packet before the tick.
-    pub fn tick(&mut self, now: Timestamp) {
+    pub fn tick(&mut self, now: Timestamp, shared: &mut Shared) {
         while let Some(slot) = self.table.expire(now, self.limits.idle_ns, self.limits.linger_ns) {
             let closed = self.table.get(slot).is_some_and(Flow::is_closed);
-            self.end(slot, if closed { End::Closed } else { End::Idle });
+            self.end(slot, if closed { End::Closed } else { End::Idle }, shared);
         }
     }
 
     /// Ends all flows: no packet comes any more.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, shared: &mut Shared) {
         for slot in self.table.slots() {
-            self.end(slot, End::CaptureEnd);
+            let closed = self.table.get(slot).is_some_and(Flow::is_closed);
+            self.end(slot, if closed { End::Closed } else { End::CaptureEnd }, shared);
         }
     }
 
-    /// The records of flows that ended since the last call, in no order.
-    pub fn take_records(&mut self) -> impl Iterator<Item = FlowRecord> + '_ {
-        self.records.drain(..)
+    /// Adds the records of flows that ended since the last call to `records`, in no order.
+    pub fn take_records(&mut self, records: &mut Vec<FlowRecord>) {
+        records.append(&mut self.records);
     }
 
     /// What could not be kept.
@@ -139,12 +151,12 @@ impl Shard {
         self.table.len()
     }
 
-    fn open(&mut self, packet: &Packet) -> Slot {
+    fn open(&mut self, packet: &Packet, shared: &mut Shared) -> Slot {
         if self.table.len() >= self.limits.max_flows
             && let Some(oldest) = self.table.oldest()
         {
             self.counts.evicted_flows += 1;
-            self.end(oldest, End::Evicted);
+            self.end(oldest, End::Evicted, shared);
         }
         self.table.insert(Flow::new(packet), self.limits.idle_ns)
     }
@@ -184,7 +196,7 @@ impl Shard {
     }
 
     /// Follows the beginning of a connection.
-    fn follow(&mut self, slot: Slot, packet: &Packet, block: &Block) {
+    fn follow(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
         let Some(flow) = self.table.get_mut(slot) else { return };
         let syn = packet.tcp_flags & tcp_flags::SYN != 0;
         measure_rtt(flow, packet);
@@ -196,8 +208,8 @@ impl Shard {
             if packet.wire_len == 0 {
                 return;
             }
-            let link = link_of(&mut self.links, packet, block);
-            let streams = [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, self.buffers.pop().unwrap_or_default()));
+            let link = link_of(&mut shared.links, packet, block);
+            let streams = [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, shared.buffers.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES))));
             flow.state = State::Active(Box::new(Active { streams, session: Session::default(), answer_from: None, link }));
         }
         let isns = flow.halves.map(|half| half.isn);
@@ -205,7 +217,7 @@ impl Shard {
         let Active { streams, session, answer_from, .. } = &mut **active;
         let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
         let moment = Moment { time: packet.time, segments: 1 };
-        let mut context = Context { session, tables: &mut self.tables, limits: &self.limits, moment };
+        let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
         for (stream, isn) in streams.iter_mut().zip(isns) {
             if let Some(isn) = isn {
                 stream.begin(isn.wrapping_add(1), &mut context);
@@ -222,13 +234,13 @@ impl Shard {
         }
         let after = stream.held_bytes() + other.held_bytes();
         if after != before {
-            self.hold(slot, before, after, packet.time);
+            self.hold(slot, before, after, packet.time, shared);
         }
-        self.settle(slot);
+        self.settle(slot, shared);
     }
 
     /// Takes a datagram: of a flow of which nothing is known, it is looked at; most show nothing.
-    fn datagram(&mut self, slot: Slot, packet: &Packet, block: &Block) {
+    fn datagram(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
         let Some(flow) = self.table.get_mut(slot) else { return };
         if let State::Empty = flow.state {
             let Some(likeness) = demux::likeness(block.payload(packet), packet.wire_len as usize) else {
@@ -237,34 +249,34 @@ impl Shard {
                 }
                 return;
             };
-            let link = link_of(&mut self.links, packet, block);
+            let link = link_of(&mut shared.links, packet, block);
             flow.state = State::Udp(Box::new(UdpActive::new(likeness, link, &self.limits)));
         }
         let State::Udp(active) = &mut flow.state else { return };
         let before = active.held_bytes();
-        active.datagram(packet, block.payload(packet), &mut self.tables);
+        active.datagram(packet, block.payload(packet), &mut shared.tables);
         let (after, settled) = (active.held_bytes(), active.is_settled());
         if after != before {
-            self.hold(slot, before, after, packet.time);
+            self.hold(slot, before, after, packet.time, shared);
         }
         if settled {
-            self.conclude(slot, End::Settled);
+            self.conclude(slot, End::Settled, shared);
         }
     }
 
     /// A flow holds `after` bytes back where it held `before`.
-    fn hold(&mut self, slot: Slot, before: usize, after: usize, now: Timestamp) {
+    fn hold(&mut self, slot: Slot, before: usize, after: usize, now: Timestamp, shared: &mut Shared) {
         if before == 0 {
             self.holding.push_back(slot);
         }
         self.held_bytes = (self.held_bytes + after).saturating_sub(before);
         if self.held_bytes > self.limits.max_buffered_bytes {
-            self.relieve(now);
+            self.relieve(now, shared);
         }
     }
 
     /// Settles a flow of which all is told that can be, or of which nothing is to be expected.
-    fn settle(&mut self, slot: Slot) {
+    fn settle(&mut self, slot: Slot, shared: &mut Shared) {
         let Some(flow) = self.table.get(slot) else { return };
         let State::Active(active) = &flow.state else { return };
         let session = &active.session;
@@ -279,12 +291,12 @@ impl Shard {
             joined == [true; 2] || positions.iter().any(|p| *p > self.limits.max_scan_bytes)
         };
         if settled {
-            self.conclude(slot, End::Settled);
+            self.conclude(slot, End::Settled, shared);
         }
     }
 
     /// Concludes an active flow and frees its buffers.
-    fn conclude(&mut self, slot: Slot, end: End) {
+    fn conclude(&mut self, slot: Slot, end: End, shared: &mut Shared) {
         let Some(flow) = self.table.get_mut(slot) else { return };
         if !matches!(flow.state, State::Active(_) | State::Udp(_)) {
             return;
@@ -293,7 +305,7 @@ impl Shard {
             State::Active(active) => active,
             State::Udp(mut active) => {
                 self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
-                active.finish(flow.last_seen, &mut self.tables);
+                active.finish(flow.last_seen, &mut shared.tables);
                 if let Some(facts) = conclude_udp(flow, &mut active, end) {
                     flow.state = State::Settled(Box::new(facts));
                 }
@@ -306,7 +318,7 @@ impl Shard {
         if end != End::Settled {
             let moment = Moment { time: flow.last_seen, segments: 1 };
             let Active { streams, session, .. } = &mut *active;
-            let mut context = Context { session, tables: &mut self.tables, limits: &self.limits, moment };
+            let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
             for stream in streams {
                 while stream.give_up_hole(&mut context) {}
             }
@@ -316,14 +328,14 @@ impl Shard {
         }
         for stream in &mut active.streams {
             let buffer = stream.release();
-            if self.buffers.len() < MAX_SPARE_BUFFERS && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
-                self.buffers.push(buffer);
+            if shared.buffers.len() < MAX_SPARE_BUFFERS && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
+                shared.buffers.push(buffer);
             }
         }
     }
 
     /// Gives up what waits longest, until the memory for it is below its cap again.
-    fn relieve(&mut self, now: Timestamp) {
+    fn relieve(&mut self, now: Timestamp, shared: &mut Shared) {
         while self.held_bytes > self.limits.max_buffered_bytes {
             let Some(slot) = self.holding.pop_front() else { return };
             let active = match self.table.get_mut(slot).map(|flow| &mut flow.state) {
@@ -343,19 +355,19 @@ impl Shard {
             }
             self.counts.evicted_buffers += 1;
             let moment = Moment { time: now, segments: 1 };
-            let mut context = Context { session, tables: &mut self.tables, limits: &self.limits, moment };
+            let mut context = Context { session, tables: &mut shared.tables, limits: &self.limits, moment };
             for stream in streams.iter_mut() {
                 while stream.give_up_hole(&mut context) {}
             }
             let after: usize = streams.iter().map(TcpStream::held_bytes).sum();
             self.held_bytes = (self.held_bytes + after).saturating_sub(before);
-            self.settle(slot);
+            self.settle(slot, shared);
         }
     }
 
     /// Takes a flow out of the table and writes its record, if it matters.
-    fn end(&mut self, slot: Slot, end: End) {
-        self.conclude(slot, end);
+    fn end(&mut self, slot: Slot, end: End, shared: &mut Shared) {
+        self.conclude(slot, end, shared);
         let Some(flow) = self.table.remove(slot) else { return };
         if let State::Settled(facts) = flow.state {
             self.records.push(record(&Flow { state: State::Dull, ..flow }, *facts));

@@ -76,13 +76,16 @@ fn records_say_what_the_endpoints_said() {
         for record in records(&audit(&capture, 2)) {
             by_ends.entry(ends(&record)).or_default().push(record);
         }
-        for connection in truth["connections"].as_array().expect("a list of connections") {
+        // Connections whose client port is known take their records first; the others between the same ends stand in
+        // the order in which they were opened, and so do records.
+        let mut connections: Vec<_> = truth["connections"].as_array().expect("a list of connections").iter().collect();
+        connections.sort_by_key(|connection| connection["client_port"].is_null());
+        for connection in connections {
             let connection = connection.as_object().expect("an object");
             let expect = connection["expect"].as_object().expect("what to expect");
             if is_cleartext(expect) {
                 continue;
             }
-            // Connections between the same ends stand in the order in which they were opened, and so do records.
             let candidates = by_ends.get_mut(&ends(connection));
             let port = &connection["client_port"];
             let found = candidates.and_then(|list| {

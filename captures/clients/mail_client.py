@@ -15,7 +15,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("protocol", choices=["smtp", "imap", "pop3"])
 parser.add_argument("address")
 parser.add_argument("port", type=int)
-parser.add_argument("--tls", choices=["starttls", "implicit", "none", "if-offered"], default="starttls")
+parser.add_argument("--tls", choices=["starttls", "implicit", "none", "if-offered", "abandoned"], default="starttls")
 parser.add_argument("--stack", choices=["ssl", "tlslite"], default="ssl")
 parser.add_argument("--min", default="TLSv1")
 parser.add_argument("--max", default="TLSv1_3")
@@ -105,9 +105,11 @@ def smtp(session):
     reply()
     session.say(("HELO " if options.helo else "EHLO ") + options.name)
     offer = reply()
-    if options.tls == "starttls" or options.tls == "if-offered" and any(line[4:] == "STARTTLS" for line in offer):
+    if options.tls in ("starttls", "abandoned") or options.tls == "if-offered" and any(line[4:] == "STARTTLS" for line in offer):
         session.say("STARTTLS")
         answer = reply()[-1]
+        if options.tls == "abandoned":
+            return
         if answer.startswith("220"):
             session.start_tls()
             session.say("EHLO " + options.name)

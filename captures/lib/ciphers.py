@@ -9,6 +9,7 @@ VERSIONS = {
     "TLSv1.1": "TLS 1.1", "TLS1.1": "TLS 1.1", "TLS 1.1": "TLS 1.1", "TLSv1_1": "TLS 1.1",
     "TLSv1.2": "TLS 1.2", "TLS1.2": "TLS 1.2", "TLS 1.2": "TLS 1.2", "TLSv1_2": "TLS 1.2",
     "TLSv1.3": "TLS 1.3", "TLS1.3": "TLS 1.3", "TLS 1.3": "TLS 1.3", "TLSv1_3": "TLS 1.3",
+    "DTLSv1": "DTLS 1.0", "DTLS1.0": "DTLS 1.0", "DTLSv1.2": "DTLS 1.2", "DTLS1.2": "DTLS 1.2",
 }
 
 GROUPS = {

@@ -13,7 +13,8 @@ Beside each `NAME.pcap` is `NAME.truth.json`: what the clients and servers thems
 A field that `expect` leaves out is one that they did not tell of; `null` means that the record must hold null.
 Connections stand in the order in which they were opened; where `client_port` is null, match those between the same endpoints in that order.
 
-To remake them: `captures/make` (all), `captures/make NAME...` (some), `captures/make --list`. It needs root, Debian 12 and Rust, and installs the rest.
+To remake them: `captures/make` (all), `captures/make NAME...` (some), `captures/make --list`. It needs root, Debian 12 and Rust, and installs the rest;
+all of them take about ten minutes.
 Ports, times and keys differ from run to run, so a remade capture is a new one.
 
 | file | connections | what it shows | made with |

@@ -16,6 +16,7 @@ class Said:
     alpn: str | None = None
     ems: bool | None = None
     port: int | None = None   # the client's
+    expectation: dict | None = None  # where the fields do not follow the pattern of TLS over TCP
 
     def expect(self, **more):
         """The flow record's fields that follow from what was said; `more` is what the scenario fixes."""

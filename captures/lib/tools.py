@@ -10,9 +10,11 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "tshark": "tshark", "openssl": "openssl", "gnutls-cli": "gnutls-bin", "curl": "curl", "swaks": "swaks", "nginx": "nginx-light",
     "postfix": "postfix", "dovecot": "dovecot-core", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
     "/usr/lib/dovecot/pop3-login": "dovecot-pop3d", "javac": "openjdk-17-jdk-headless", "chromium": "chromium", "zstd": "zstd", "sysctl": "procps",
+    "slapd": "slapd", "ldapsearch": "ldap-utils", "/usr/lib/postgresql/15/bin/postgres": "postgresql-15", "psql": "postgresql-client-15",
+    "tinyproxy": "tinyproxy", "vsftpd": "vsftpd",
     "/usr/lib/x86_64-linux-gnu/perl5/5.36/Net/SSLeay.pm": "libnet-ssleay-perl",
 }
-PIP = ["tlslite-ng==0.8.2"]
+PIP = ["tlslite-ng==0.8.2", "aioquic==1.7.2"]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "hellotap-captures"
 
 
@@ -35,7 +37,7 @@ class Tools:
         if missing:
             quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
-            # Debian starts no service from here: ours run in namespaces, with configurations of their own.
+            # Where the init system minds it, RUNLEVEL=1 keeps the packages' own services from starting: ours run in namespaces.
             subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True, env={**quiet, "RUNLEVEL": "1"})
 
     def _python(self):

@@ -13,10 +13,10 @@ class Truth:
             if stack and stack not in self.made_with:
                 self.made_with.append(stack)
 
-    def add(self, client, server, server_port, expect, client_said="", server_said="", client_port=None, **more):
+    def add(self, client, server, server_port, expect, client_said="", server_said="", client_port=None, transport="tcp", **more):
         """One connection. `client` and `server` are hosts or addresses."""
         self.connections.append({
-            "transport": "tcp",
+            "transport": transport,
             "client_ip": getattr(client, "ip", client), "client_port": client_port,
             "server_ip": getattr(server, "ip", server), "server_port": server_port,
             **more,

@@ -42,8 +42,20 @@ impl Compression {
         Ok(match self {
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
             Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
-            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(raw)),
+            Self::Lz4 => Box::new(Lz4Frames(lz4_flex::frame::FrameDecoder::new(raw))),
         })
+    }
+}
+
+/// `lz4_flex` says that it is at the end behind every frame; only the second time in a row is it true.
+struct Lz4Frames<R: Read>(lz4_flex::frame::FrameDecoder<R>);
+
+impl<R: Read> Read for Lz4Frames<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buf)? {
+            0 => self.0.read(buf),
+            read => Ok(read),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ pub mod file;
 mod compressed;
 mod pcap;
 mod pcapng;
+#[cfg(test)]
+mod tests;
 
 pub use file::{CaptureError, Damage, FileSource, Next, first_time};
 

@@ -6,7 +6,7 @@ use super::tunnel::{self, ppp};
 use super::{Decoded, Tunnel, Undecoded, link};
 
 /// Steps over tags to what is inside. Numbers up to 1500 are a length, and IEEE 802.2 follows.
-#[inline]
+#[inline(always)]
 pub(super) fn inside(
     mut number: u16,
     cursor: &mut Cursor<'_>,

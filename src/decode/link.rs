@@ -6,7 +6,7 @@ use super::tunnel::ppp;
 use super::{Decoded, LinkType, Undecoded, captured, ether, wifi};
 
 /// Steps over the link-layer header to what is inside.
-#[inline]
+#[inline(always)]
 pub(super) fn first(
     link: LinkType,
     cursor: &mut Cursor<'_>,
@@ -19,7 +19,7 @@ pub(super) fn first(
 }
 
 /// IEEE 802.3: destination 6, source 6, EtherType or length 2.
-#[inline]
+#[inline(always)]
 pub(super) fn ethernet(cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<Layer, Undecoded> {
     let at = cursor.at;
     let [.., t0, t1] = *cursor.take::<14>("Ethernet")?;

@@ -13,6 +13,8 @@ mod fragment;
 mod link;
 mod net;
 mod reason;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod tunnel;
 mod wifi;

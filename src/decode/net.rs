@@ -19,7 +19,7 @@ pub(super) fn ip(cursor: &Cursor<'_>) -> Result<Layer, Undecoded> {
 }
 
 /// Steps over an IPv4 header; cuts off what is behind the datagram.
-#[inline]
+#[inline(always)]
 pub(super) fn ipv4(cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<Layer, Undecoded> {
     let Ok(header) = Ipv4HeaderSlice::from_slice(cursor.bytes) else {
         return Err(bad_ipv4(cursor));
@@ -62,7 +62,7 @@ fn bad_ipv4(cursor: &Cursor<'_>) -> Undecoded {
 }
 
 /// Steps over an IPv6 header; cuts off what is behind the packet.
-#[inline]
+#[inline(always)]
 pub(super) fn ipv6(cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<Layer, Undecoded> {
     let Ok(header) = Ipv6HeaderSlice::from_slice(cursor.bytes) else {
         return Err(match cursor.peek::<1>() {
@@ -81,7 +81,7 @@ pub(super) fn ipv6(cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<Layer, 
 }
 
 /// Saves TCP and UDP a step.
-#[inline]
+#[inline(always)]
 fn transport_or(protocol: u8, v6: bool) -> Layer {
     match protocol {
         6 => Layer::Tcp,

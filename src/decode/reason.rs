@@ -31,7 +31,7 @@ pub enum Undecoded {
     FragmentWaiting,
     /// A fragment of a tunnel that is not put together.
     TunnelFragment(&'static str),
-    /// More encapsulations than are followed.
+    /// More encapsulations, or headers in a row, than are followed.
     TunnelDepth,
     /// A frame of the link layer itself: beacons, acknowledgments, link-layer control.
     LinkControl(&'static str),
@@ -62,7 +62,8 @@ impl Undecoded {
         match self {
             Self::EtherType(number) => ether_type_name(number).is_some(),
             Self::PppProtocol(number) => ppp_name(number).is_some(),
-            Self::LinkType(_) | Self::Llc(_) | Self::Malformed(..) => false,
+            Self::Llc(number) => llc_name(number).is_some(),
+            Self::LinkType(_) | Self::Malformed(..) => false,
             _ => true,
         }
     }
@@ -100,7 +101,7 @@ impl fmt::Display for Undecoded {
             Self::Encrypted(what) => write!(f, "encrypted by {what}"),
             Self::FragmentWaiting => f.write_str("IP fragment that waits for others"),
             Self::TunnelFragment(what) => write!(f, "fragment of {what}"),
-            Self::TunnelDepth => f.write_str("more encapsulations than are followed"),
+            Self::TunnelDepth => f.write_str("more headers than are followed"),
             Self::LinkControl(what) => f.write_str(what),
         }
     }

@@ -7,7 +7,7 @@ use super::{Decoded, Undecoded};
 use crate::dispatch::Transport;
 
 /// Fills in a segment's facts.
-#[inline]
+#[inline(always)]
 pub(super) fn tcp(cursor: &Cursor<'_>, out: &mut Decoded) -> Result<(), Undecoded> {
     let Ok(header) = TcpHeaderSlice::from_slice(cursor.bytes) else {
         return cut_tcp(cursor, out);
@@ -66,7 +66,7 @@ fn cut_tcp(cursor: &Cursor<'_>, out: &mut Decoded) -> Result<(), Undecoded> {
 }
 
 /// Fills in a datagram's facts, and steps over its header.
-#[inline]
+#[inline(always)]
 pub(super) fn udp(cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<(), Undecoded> {
     let [s0, s1, d0, d1, l0, l1, _, _] = *cursor.take::<8>("UDP")?;
     match usize::from(u16::from_be_bytes([l0, l1])) {

@@ -32,6 +32,8 @@ pub struct TcpStream {
     /// Segments that brought the bytes which the reader has not consumed, or the message it is in.
     segments: u32,
     run: RecordRun,
+    /// The SYN told where the stream begins: record headers in its midst are of no interest.
+    from_start: bool,
     lost: Option<Unread>,
 }
 
@@ -78,6 +80,7 @@ impl TcpStream {
             reader: Reader::Scan,
             segments: 0,
             run: RecordRun::default(),
+            from_start: false,
             lost: None,
         }
     }
@@ -124,6 +127,7 @@ impl TcpStream {
 
     /// The first byte of the stream has this sequence number: told by the SYN, or by what acknowledges it.
     pub fn begin(&mut self, sequence: u32, context: &mut Context<'_>) {
+        self.from_start = true;
         if self.base.is_none() {
             self.set_base(sequence, context);
         }
@@ -221,7 +225,7 @@ impl TcpStream {
 
     /// Reads on with the bytes from `boundary`, where the newest segment begins.
     fn advance(&mut self, boundary: u64, context: &mut Context<'_>) {
-        if let Reader::Scan = self.reader {
+        if let (Reader::Scan, false) = (&self.reader, self.from_start) {
             self.run.segment(self.assembler.since(boundary));
         }
         loop {

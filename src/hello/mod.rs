@@ -17,6 +17,8 @@ pub mod wire;
 use registry::{CipherSuite, NamedGroup, SignatureScheme};
 use version::ProtocolVersion;
 
+use crate::record::OfferFields;
+
 /// What a client's stack offers: everything of its ClientHello that does not change from one connection to the next.
 /// Flows of the same stack share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Offer {
     pub ja3: Option<String>,
     /// JA4 (the client's print for TLS).
     pub ja4: Option<String>,
+    /// Its part of a record, once written.
+    pub fields: OfferFields,
 }
 
 impl Offer {

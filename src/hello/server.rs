@@ -25,13 +25,13 @@ pub struct Answer {
     /// The group of key_share; up to TLS 1.2 it comes in ServerKeyExchange.
     pub named_group: Option<NamedGroup>,
     /// In the clear up to TLS 1.2 alone.
-    pub alpn: Option<Box<str>>,
+    pub alpn: Option<Arc<str>>,
     /// pre_shared_key accepted.
     pub pre_shared_key: bool,
     /// extended_master_secret accepted.
     pub extended_master_secret: bool,
     /// JA3S.
-    pub ja3s: Box<str>,
+    pub ja3s: Arc<str>,
 }
 
 impl Answer {

@@ -56,7 +56,8 @@ impl Policy {
         }
     }
 
-    fn accepts(&self, version: ProtocolVersion) -> Option<bool> {
+    /// Whether the version is new enough; `None` where no standard ranks it.
+    pub fn accepts_version(&self, version: Version) -> Option<bool> {
         Some(version.rank()? >= self.min_version.rank()?)
     }
 }
@@ -103,8 +104,7 @@ fn judgement(record: &FlowRecord, policy: &Policy) -> Judgement {
     let offer_accepted = offer_accepted(record, policy);
     let negotiated_accepted = match record.negotiated_version {
         None => None,
-        Some(Version::Tls12OrLater) => policy.accepts(ProtocolVersion::TLS_1_2),
-        Some(Version::Exact(version)) => match policy.accepts(version) {
+        Some(version) => match policy.accepts_version(version) {
             None => return unknown(UNRANKED_VERSION),
             accepted => accepted,
         },
@@ -139,7 +139,7 @@ fn offer_accepted(record: &FlowRecord, policy: &Policy) -> Option<bool> {
         .as_deref()?
         .versions
         .iter()
-        .filter_map(|version| policy.accepts(*version))
+        .filter_map(|version| policy.accepts_version(Version::Exact(*version)))
         .max()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
-use super::{Act, FlowRecord, Hours, Mac, Outcome, Route, SmallMap, Upgrade, Verdict, Version};
+use super::{Act, FlowRecord, Hours, Mac, Outcome, Route, SmallMap, Verdict, Version};
 use crate::hello::Offer;
 use crate::hello::version::is_grease;
 use crate::time::Timestamp;
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub struct DeviceKey {
     /// The client's address.
     pub address: IpAddr,
-    /// Its hardware address, which may be a router's: see [`super::Tally::devices`].
+    /// Its hardware address, which may be a router's: see [`super::Tally::settle`].
     pub mac: Option<Mac>,
     /// Which of its TLS stacks; `None` where no ClientHello was read.
     pub stack: Option<u64>,
@@ -138,8 +138,6 @@ pub struct Peer {
     pub negotiated: SmallMap<Option<Version>, u64>,
     /// How the flows ended.
     pub outcomes: SmallMap<Outcome, u64>,
-    /// The upgrade ledger.
-    pub upgrades: SmallMap<Option<Upgrade>, u64>,
     /// Verdicts of its flows.
     pub judgements: Judgements,
     /// Which way the flows go; the same for all of them but the greatest is kept, should it ever differ.
@@ -154,7 +152,6 @@ impl Peer {
     fn merge(&mut self, other: Self) {
         self.negotiated.add(other.negotiated);
         self.outcomes.add(other.outcomes);
-        self.upgrades.add(other.upgrades);
         self.judgements.merge(other.judgements);
         self.route = self.route.max(other.route);
         self.role = self.role.take().max(other.role);
@@ -240,7 +237,6 @@ impl Device {
             Some(peer) => {
                 peer.negotiated.count(record.negotiated_version, MAX_WORDS);
                 peer.outcomes.count(record.outcome, usize::MAX);
-                peer.upgrades.count(record.upgrade, usize::MAX);
                 peer.judgements.add(record);
                 peer.route = peer.route.max(Some(record.route));
                 if record.role > peer.role {

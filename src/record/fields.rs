@@ -1,6 +1,7 @@
 //! A record, visited field by field in the order of the contract.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use super::{Alert, Cause, Certificate, FlowRecord, Mac, Version};
 use crate::hello::Offer;
@@ -15,6 +16,30 @@ pub trait Word {
     /// Appends the text: ASCII, without quotes, backslashes and control characters.
     fn append(&self, out: &mut Vec<u8>);
 }
+
+/// What a sink made of fields that many records share.
+#[derive(Debug, Default)]
+pub struct Rendered(pub OnceLock<Box<[u8]>>);
+
+/// The parts of a record that an [`Offer`] alone decides, as NDJSON once they were written.
+#[derive(Debug, Default)]
+pub struct OfferFields([Rendered; 4]);
+
+impl Clone for OfferFields {
+    /// A copy may be changed: it begins without.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for OfferFields {
+    /// What was written already is no part of what an offer says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for OfferFields {}
 
 /// Takes the fields of a record, one after another.
 pub trait FieldSink {
@@ -32,6 +57,15 @@ pub trait FieldSink {
     fn words<W: Word>(&mut self, name: &'static str, values: Option<impl IntoIterator<Item = W>>);
     /// Texts that have to be escaped.
     fn texts(&mut self, name: &'static str, values: Option<&[String]>);
+    /// Fields that many records share, word for word: `write` shows them. A sink may keep what it made of them in
+    /// `cache` and use that the next time.
+    fn shared(&mut self, cache: &Rendered, write: impl Fn(&mut Self))
+    where
+        Self: Sized,
+    {
+        let _ = cache;
+        write(self);
+    }
     /// Numbers.
     fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = u64>);
 }
@@ -158,39 +192,34 @@ impl FlowRecord {
             self.negotiated_source.map(|v| v.name()),
         );
         let offer = self.offer.as_deref();
-        sink.word("client_max_version", offer.and_then(Offer::max_version));
-        sink.words("client_versions", offer.map(|o| o.versions.iter().copied()));
-        sink.word("client_legacy_version", offer.map(|o| o.legacy_version));
+        let none = OfferFields::default();
+        let [versions, suites, groups, protocols] = &offer.map_or(&none, |o| &o.fields).0;
+        sink.shared(versions, |sink| {
+            sink.word("client_max_version", offer.and_then(Offer::max_version));
+            sink.words("client_versions", offer.map(|o| o.versions.iter().copied()));
+            sink.word("client_legacy_version", offer.map(|o| o.legacy_version));
+        });
         sink.word("client_record_version", self.client_record_version);
         sink.word("cipher_suite", self.cipher_suite);
         sink.word("cipher_suite_id", self.cipher_suite.map(CipherSuite::id));
-        sink.words(
-            "client_cipher_suites",
-            offer.map(|o| o.cipher_suites.iter().map(|s| s.id())),
-        );
+        sink.shared(suites, |sink| {
+            let suites = offer.map(|o| o.cipher_suites.iter().map(|s| s.id()));
+            sink.words("client_cipher_suites", suites);
+        });
         sink.word("named_group", self.named_group);
-        sink.words(
-            "client_named_groups",
-            offer
-                .and_then(|o| o.named_groups.as_ref())
-                .map(|v| v.iter().copied()),
-        );
-        sink.words(
-            "client_key_shares",
-            offer
-                .and_then(|o| o.key_shares.as_ref())
-                .map(|v| v.iter().copied()),
-        );
-        sink.words(
-            "client_signature_algorithms",
-            offer
-                .and_then(|o| o.signature_algorithms.as_ref())
-                .map(|v| v.iter().copied()),
-        );
+        sink.shared(groups, |sink| {
+            let copied = |of: fn(&Offer) -> Option<&Vec<NamedGroup>>| offer.and_then(of).map(|v| v.iter().copied());
+            sink.words("client_named_groups", copied(|o| o.named_groups.as_ref()));
+            sink.words("client_key_shares", copied(|o| o.key_shares.as_ref()));
+            let schemes = offer.and_then(|o| o.signature_algorithms.as_ref());
+            sink.words("client_signature_algorithms", schemes.map(|v| v.iter().copied()));
+        });
         sink.text("sni", self.sni.as_deref());
         sink.flag("ech", offer.map(|o| o.ech));
         sink.text("alpn", self.alpn.as_deref());
-        sink.texts("client_alpn", offer.and_then(|o| o.alpn.as_deref()));
+        sink.shared(protocols, |sink| {
+            sink.texts("client_alpn", offer.and_then(|o| o.alpn.as_deref()));
+        });
         sink.flag("hello_retry", self.hello_retry);
         sink.flag("resumed", self.resumed);
         sink.flag("fallback_scsv", offer.map(|o| o.fallback_scsv));
@@ -255,7 +284,7 @@ struct QuicVersion(u32);
 
 impl Word for Hex64 {
     fn append(&self, out: &mut Vec<u8>) {
-        hex(out, &self.0.to_be_bytes());
+        out.extend_from_slice(self.0.to_be_bytes().map(hex).as_flattened());
     }
 }
 
@@ -299,7 +328,7 @@ impl Word for Mac {
             if i > 0 {
                 out.push(b':');
             }
-            hex(out, &[*octet]);
+            out.extend_from_slice(&hex(*octet));
         }
     }
 }
@@ -307,8 +336,10 @@ impl Word for Mac {
 impl Word for Id {
     #[inline]
     fn append(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"0x");
-        hex(out, &self.0.to_be_bytes());
+        // Hundreds of these are in the record of a browser.
+        let [high, low] = self.0.to_be_bytes();
+        let ([a, b], [c, d]) = (hex(high), hex(low));
+        out.extend_from_slice(&[b'0', b'x', a, b, c, d]);
     }
 }
 
@@ -386,14 +417,11 @@ pub(crate) fn decimal(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(text.get(text.len() - used..).unwrap_or_default());
 }
 
-/// Appends the bytes in lower-case hexadecimal.
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+/// A byte in lower-case hexadecimal.
+#[inline]
+const fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend(
-        bytes
-            .iter()
-            .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 0x0f)]]),
-    );
+    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 0x0f) as usize]]
 }
 
 #[cfg(test)]

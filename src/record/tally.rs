@@ -1,6 +1,6 @@
 //! What is counted over all flows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 use hdrhistogram::Histogram;
@@ -35,8 +35,9 @@ pub struct Tally {
     pub unseen: SmallMap<Unseen, u64>,
     /// Microseconds from the ClientHello to the ServerHello.
     hello_us: SmallMap<Option<&'static str>, HelloTimes>,
-    devices: HashMap<DeviceKey, Device, foldhash::fast::FixedState>,
-    servers: HashMap<ServerKey, Server, foldhash::fast::FixedState>,
+    /// Boxed: half of a map's places are empty after it grew.
+    devices: HashMap<DeviceKey, Box<Device>, foldhash::fast::FixedState>,
+    servers: HashMap<ServerKey, Box<Server>, foldhash::fast::FixedState>,
     max_devices: usize,
     max_servers: usize,
     /// Flows whose device has no line, because the cap was reached.
@@ -142,33 +143,36 @@ impl Tally {
         self.unseen.add(other.unseen);
         self.hello_us.merge(other.hello_us, HelloTimes::merge);
         for (key, device) in other.devices {
-            self.devices.entry(key).or_default().merge(device);
+            self.devices.entry(key).or_default().merge(*device);
         }
         for (key, server) in other.servers {
-            self.servers.entry(key).or_default().merge(server);
+            self.servers.entry(key).or_default().merge(*server);
         }
         self.flows_of_unlisted_devices += other.flows_of_unlisted_devices;
         self.flows_of_unlisted_servers += other.flows_of_unlisted_servers;
     }
 
-    /// The devices, the worst first, then those with the most flows of that verdict, then by address.
-    ///
-    /// A hardware address that stands before several network addresses is a router's and says nothing of the device
-    /// behind it: it is left out, and lines that differ in nothing else are joined.
-    pub fn devices(&self) -> Vec<(DeviceKey, Device)> {
+    /// Takes out hardware addresses that are routers', once all parts are merged: one that stands before several
+    /// network addresses says nothing of the devices behind it. Lines that differ in nothing else are joined.
+    pub fn settle(&mut self) {
         let routers = self.router_macs();
-        let mut lines: BTreeMap<DeviceKey, Device> = BTreeMap::new();
-        // In the order of the keys, so that the result does not depend on the map's own order.
-        let mut found: Vec<_> = self.devices.iter().collect();
-        found.sort_unstable_by_key(|(key, _)| **key);
-        for (key, device) in found {
-            let mac = key.mac.filter(|mac| !routers.contains_key(mac));
-            lines
-                .entry(DeviceKey { mac, ..*key })
-                .or_default()
-                .merge(device.clone());
+        let behind_routers: Vec<DeviceKey> = self
+            .devices
+            .keys()
+            .filter(|key| key.mac.is_some_and(|mac| routers.contains(&mac)))
+            .copied()
+            .collect();
+        for key in behind_routers {
+            if let Some(device) = self.devices.remove(&key) {
+                let key = DeviceKey { mac: None, ..key };
+                self.devices.entry(key).or_default().merge(*device);
+            }
         }
-        let mut lines: Vec<_> = lines.into_iter().collect();
+    }
+
+    /// The devices, the worst first, then those with the most flows of that verdict, then by address.
+    pub fn devices(&self) -> Vec<(DeviceKey, &Device)> {
+        let mut lines: Vec<_> = self.devices.iter().map(|(k, d)| (*k, &**d)).collect();
         lines.sort_by(|(a_key, a), (b_key, b)| {
             (b.verdict().cmp(&a.verdict()))
                 .then_with(|| b.judgements.worst_flows().cmp(&a.judgements.worst_flows()))
@@ -179,7 +183,7 @@ impl Tally {
 
     /// The servers, those that must change first, the worst of them first, then those with the most flows.
     pub fn servers(&self) -> Vec<(ServerKey, &Server)> {
-        let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, s)).collect();
+        let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, &**s)).collect();
         lines.sort_by(|(a_key, a), (b_key, b)| {
             (b.must_change().cmp(&a.must_change()))
                 .then_with(|| b.judgements.worst().cmp(&a.judgements.worst()))
@@ -220,7 +224,7 @@ impl Tally {
 
     /// Hardware addresses with more network addresses of one family than a host has. A host has one IPv4 address,
     /// rarely two; its IPv6 addresses are many (RFC 8981), so they do not count.
-    fn router_macs(&self) -> BTreeMap<Mac, ()> {
+    fn router_macs(&self) -> BTreeSet<Mac> {
         let mut addresses: Vec<_> = self
             .devices
             .keys()
@@ -234,7 +238,7 @@ impl Tally {
             *counts.entry(mac).or_default() += 1;
         }
         counts.retain(|_, n| *n > MAX_ADDRESSES_OF_A_HOST);
-        counts.into_keys().map(|mac| (mac, ())).collect()
+        counts.into_keys().collect()
     }
 }
 
@@ -281,3 +285,188 @@ const MAX_VERSIONS: usize = 64;
 const MAX_ADDRESSES_OF_A_HOST: usize = 2;
 /// Ten minutes: the time after which a silent flow has ended.
 const MAX_HELLO_US: u64 = 600 * 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hello::Offer;
+    use crate::hello::version::ProtocolVersion as V;
+    use crate::record::{Act, Route};
+    use crate::time::Timestamp;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// Small numbers, so that flows often share a device or server.
+    fn record() -> impl Strategy<Value = FlowRecord> {
+        (
+            (0..4_u8, 0..3_u8, 0..3_u8, 0..4_u16, any::<u64>()),
+            (
+                0..5_usize,
+                0..9_usize,
+                0..4_usize,
+                proptest::option::of(0..2_000_000_u64),
+            ),
+        )
+            .prop_map(
+                |((client, mac, server, version, time), (verdict, outcome, route, us))| {
+                    let offer = Offer {
+                        versions: vec![V(0x0301 + version)],
+                        ja4: (version > 1).then(|| format!("ja4-{client}")),
+                        ..Offer::default()
+                    };
+                    FlowRecord {
+                        client_ip: [10, 0, 0, client].into(),
+                        client_mac: (mac > 0).then_some(Mac([2, 0, 0, 0, 0, mac])),
+                        client_name: (mac > 1).then(|| format!("host-{client}").into()),
+                        server_ip: [192, 0, 2, server].into(),
+                        server_port: 25,
+                        sni: (server > 0).then(|| format!("mx{server}").into()),
+                        service: (server > 1).then_some("smtp"),
+                        offer: (version > 0).then(|| Arc::new(offer)),
+                        negotiated_version: (version > 0)
+                            .then(|| Version::Exact(V(0x0301 + version))),
+                        first_seen: Timestamp(time / 2),
+                        last_seen: Timestamp(time / 2 + time / 1_000_000),
+                        verdict: Verdict::ALL[verdict],
+                        reasons: vec!["min-version"],
+                        act: Act::ALL.get(route).copied(),
+                        outcome: Outcome::ALL[outcome],
+                        route: Route::ALL[route],
+                        hello_us: us,
+                        ..FlowRecord::default()
+                    }
+                },
+            )
+    }
+
+    fn tally(records: &[FlowRecord], max: usize) -> Tally {
+        let mut tally = Tally::new(max, max);
+        records.iter().for_each(|r| tally.add(r));
+        tally
+    }
+
+    /// Everything that a report can see of it.
+    fn view(tally: &Tally) -> impl PartialEq + std::fmt::Debug + use<> {
+        let mut tally = tally.clone();
+        tally.settle();
+        let devices: Vec<_> = tally
+            .devices()
+            .into_iter()
+            .map(|(key, device)| (key, device.clone()))
+            .collect();
+        let times: Vec<_> = tally
+            .hello_us()
+            .map(|(s, t)| (s, t.count(), t.quantile(0.5), t.quantile(0.99), t.max()))
+            .collect();
+        let servers: Vec<_> = tally
+            .servers()
+            .into_iter()
+            .map(|(key, server)| (key, server.clone()))
+            .collect();
+        (
+            (
+                tally.flows,
+                tally.negotiated.clone(),
+                tally.outcomes.clone(),
+            ),
+            (
+                tally.not_negotiated.clone(),
+                tally.verdicts.clone(),
+                tally.services.clone(),
+            ),
+            (tally.upgrades.clone(), tally.unseen.clone(), times),
+            (
+                tally.flows_of_unlisted_devices,
+                tally.flows_of_unlisted_servers,
+            ),
+            (devices, servers),
+        )
+    }
+
+    fn merged(parts: impl IntoIterator<Item = Tally>) -> Tally {
+        let mut all = Tally::new(0, 0);
+        parts.into_iter().for_each(|part| all.merge(part));
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_commutative_and_associative(
+            a in proptest::collection::vec(record(), 0..30),
+            b in proptest::collection::vec(record(), 0..30),
+            c in proptest::collection::vec(record(), 0..30),
+            max in 1..8_usize,
+        ) {
+            let [a, b, c] = [a, b, c].map(|records| tally(&records, max));
+            let forward = view(&merged([a.clone(), b.clone(), c.clone()]));
+            prop_assert_eq!(&forward, &view(&merged([c.clone(), a.clone(), b.clone()])));
+            let right = merged([b, c]);
+            prop_assert_eq!(&forward, &view(&merged([a, right])));
+        }
+
+        #[test]
+        fn below_the_caps_parts_make_the_whole(
+            records in proptest::collection::vec(record(), 0..60),
+            at in 0..60_usize,
+        ) {
+            let (left, right) = records.split_at(at.min(records.len()));
+            let parts = merged([tally(left, 1000), tally(right, 1000)]);
+            prop_assert_eq!(view(&parts), view(&tally(&records, 1000)));
+        }
+    }
+
+    #[test]
+    fn a_full_tally_goes_on_counting() {
+        let records: Vec<_> = (0..10_u8)
+            .map(|i| FlowRecord {
+                client_ip: [10, 0, 0, i].into(),
+                server_ip: [192, 0, 2, i].into(),
+                ..FlowRecord::default()
+            })
+            .collect();
+        let tally = tally(&records, 4);
+        assert_eq!(tally.flows, 10);
+        assert_eq!((tally.devices().len(), tally.servers().len()), (4, 4));
+        assert_eq!(tally.flows_of_unlisted_devices, 6);
+        assert_eq!(tally.flows_of_unlisted_servers, 6);
+    }
+
+    #[test]
+    fn the_mac_of_a_router_is_nobodys() {
+        let flow = |host: u8, mac: u8| FlowRecord {
+            client_ip: [10, 0, 0, host].into(),
+            client_mac: Some(Mac([2, 0, 0, 0, 0, mac])),
+            ..FlowRecord::default()
+        };
+        let records = [flow(1, 9), flow(2, 9), flow(3, 9), flow(3, 8), flow(4, 4)];
+        let mut tally = tally(&records, 100);
+        tally.settle();
+        let macs: Vec<_> = tally
+            .devices()
+            .into_iter()
+            .map(|(key, _)| key.mac.map(|mac| mac.0[5]))
+            .collect();
+        // 10.0.0.3 has a line behind the router and one of its own.
+        assert_eq!(macs, [None, None, None, Some(8), Some(4)]);
+    }
+
+    #[test]
+    fn one_browser_is_one_stack_and_another_is_another() {
+        use crate::hello::registry::CipherSuite as S;
+        let with = |suites: &[u16], alpn: Option<&str>| FlowRecord {
+            offer: Some(Arc::new(Offer {
+                cipher_suites: suites.iter().copied().map(S).collect(),
+                alpn: alpn.map(|a| vec![a.into()]),
+                ..Offer::default()
+            })),
+            ..FlowRecord::default()
+        };
+        let records = [
+            with(&[0x1a1a, 0x1301], Some("h2")),
+            with(&[0x2a2a, 0x1301], None),
+            with(&[0x1301, 0x5600], None),
+            with(&[0x002f], None),
+        ];
+        assert_eq!(tally(&records, 100).devices().len(), 2);
+    }
+}

@@ -24,10 +24,15 @@ pub fn append_csv(record: &FlowRecord, out: &mut Vec<u8>) {
 
 /// Appends a cell of text from the wire: made safe for terminals and for spreadsheets, quoted where it has to be.
 pub(crate) fn append_text_cell(out: &mut Vec<u8>, text: &str) {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let clean = |b| matches!(b, b' '..=b'~') && b != b',' && b != b'"';
+    if !formula && text.bytes().fold(true, |all, b| all & clean(b)) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     let mut cell = Vec::with_capacity(text.len());
     // Spreadsheets run a cell that begins so as a formula; an apostrophe makes it text. (Tab and carriage return are
     // in OWASP's list too; here they are escaped and cannot be first.)
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if formula {
         cell.push(b'\'');
     }
     escape::plain(&mut cell, text);

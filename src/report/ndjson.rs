@@ -1,7 +1,7 @@
 //! A flow record as one line of JSON.
 
 use super::escape;
-use crate::record::{FieldSink, FlowRecord, Word, decimal};
+use crate::record::{FieldSink, FlowRecord, Rendered, Word, decimal};
 use crate::time::Timestamp;
 
 /// Appends `record` as one JSON object and a line feed. This is on the hot path: no formatting machinery, no
@@ -109,6 +109,16 @@ impl FieldSink for Line<'_> {
                 quoted(out, |out| escape::json(out, text));
             });
         });
+    }
+
+    fn shared(&mut self, cache: &Rendered, write: impl Fn(&mut Self)) {
+        if let Some(text) = cache.0.get() {
+            self.out.extend_from_slice(text);
+            return;
+        }
+        let begin = self.out.len();
+        write(self);
+        let _ = cache.0.set(self.out.get(begin..).unwrap_or_default().into());
     }
 
     fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = u64>) {

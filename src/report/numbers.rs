@@ -52,16 +52,6 @@ pub(crate) fn span(ns: u64) -> String {
     }
 }
 
-/// Microseconds: `0.85 ms`, `12.4 ms`, `3.20 s`.
-pub(crate) fn micros(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{:.2} ms", us as f64 / 1e3),
-        10_000..100_000 => format!("{:.1} ms", us as f64 / 1e3),
-        100_000..1_000_000 => format!("{} ms", us / 1000),
-        _ => format!("{:.2} s", us as f64 / 1e6),
-    }
-}
-
 /// A share in per cent; a share that is not nothing is never shown as 0 %.
 pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -121,8 +111,5 @@ mod tests {
         ] {
             assert_eq!(percent(part, whole), want);
         }
-        assert_eq!(micros(850), "0.85 ms");
-        assert_eq!(micros(12_440), "12.4 ms");
-        assert_eq!(micros(3_200_000), "3.20 s");
     }
 }

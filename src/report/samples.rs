@@ -6,10 +6,13 @@ use crate::decode::{Tunnel, Tunnels, Vlans};
 use crate::hello::Offer;
 use crate::hello::registry::{AlertDescription, CipherSuite, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion as V;
+use crate::policy::{self, Networks, Policy};
+use crate::record::Tally;
 use crate::record::{
-    Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
+    OfferFields,    Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
     Outcome, Route, Side, Upgrade, Verdict, Version, Visibility,
 };
+use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::time::Timestamp;
 
 /// A record with every field known, some of them hostile.
@@ -49,6 +52,7 @@ pub(super) fn full_record() -> FlowRecord {
         negotiated_version: Some(Version::Exact(V::TLS_1_0)),
         negotiated_source: Some(NegotiatedSource::ServerHello),
         offer: Some(Arc::new(Offer {
+            fields: OfferFields::default(),
             legacy_version: V::TLS_1_2,
             versions: vec![V::TLS_1_3, V(0x7f17), V::TLS_1_2],
             has_supported_versions: true,
@@ -123,4 +127,269 @@ pub(super) fn full_record() -> FlowRecord {
         role: Some("SMTP AUTH submission".into()),
         ..FlowRecord::default()
     }
+}
+
+const MORNING: u64 = 1_795_420_800_000_000_000;
+const MINUTE: u64 = 60_000_000_000;
+
+/// A flow of the office: who, to whom, what was offered at most and what was chosen.
+fn flow(
+    n: u64,
+    client: &str,
+    server: (&str, u16, Option<&str>),
+    offered: &[V],
+    chosen: Option<V>,
+) -> FlowRecord {
+    let client_ip = client.parse().expect("an address");
+    let server_ip = server.0.parse().expect("an address");
+    let first_seen = Timestamp(MORNING + n * 7 * MINUTE);
+    let mut vlans = Vlans::default();
+    if client.starts_with("10.20.") {
+        vlans.push(20);
+    }
+    let mut record = FlowRecord {
+        flow_id: n,
+        first_packet: n + 1,
+        first_seen,
+        last_seen: Timestamp(first_seen.0 + MINUTE),
+        client_ip,
+        client_port: 40_000 + n as u16,
+        client_mac: client_mac(client_ip),
+        vlans,
+        server_ip,
+        server_port: server.1,
+        sni: server.2.map(Into::into),
+        service: match server.1 {
+            25 => Some("smtp"),
+            587 => Some("submission"),
+            993 => Some("imaps"),
+            443 => Some("https"),
+            _ => None,
+        },
+        offer: (!offered.is_empty()).then(|| {
+            Arc::new(Offer {
+                legacy_version: offered
+                    .iter()
+                    .copied()
+                    .min_by_key(|v| v.rank())
+                    .unwrap_or_default(),
+                versions: offered.to_vec(),
+                ..Offer::default()
+            })
+        }),
+        outcome: if chosen.is_some() {
+            Outcome::Negotiated
+        } else {
+            Outcome::RefusedByServer
+        },
+        negotiated_version: chosen.map(Version::Exact),
+        hello_us: chosen.map(|_| 8_000 + n * 100),
+        route: Networks::default().route(client_ip, server_ip),
+        ..FlowRecord::default()
+    };
+    policy::judge(&mut record, &Policy::m365());
+    record
+}
+
+/// Those of our own network; the others come through a router.
+fn client_mac(address: std::net::IpAddr) -> Option<Mac> {
+    match address {
+        std::net::IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            Some(if b == 20 {
+                Mac([0x00, 0x00, 0x00, b, c, d])
+            } else if a == 10 {
+                Mac([2, 0x42, a, b, c, d])
+            } else {
+                Mac([2, 0x42, 0, 0, 0, 1])
+            })
+        }
+        std::net::IpAddr::V6(_) => None,
+    }
+}
+
+fn summary(records: &[FlowRecord]) -> Summary {
+    let mut tally = Tally::new(100, 100);
+    for record in records {
+        tally.add(record);
+    }
+    let input = Input {
+        name: "office.pcap".into(),
+        packets: 4_812,
+        bytes: 2_310_400,
+        first_packet: Some(Timestamp(MORNING)),
+        last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
+        damage: None,
+    };
+    Summary::new(vec![input], Policy::m365(), tally, BlindSpots::default())
+}
+
+const SMTP: (&str, u16, Option<&str>) = ("52.97.1.2", 587, Some("smtp.office365.com"));
+const WEB: (&str, u16, Option<&str>) = ("2001:db8::443", 443, Some("login.microsoftonline.com"));
+
+fn office_records() -> Vec<FlowRecord> {
+    let mut records = Vec::new();
+    let add = |records: &mut Vec<FlowRecord>, times: u64, make: &dyn Fn(u64) -> FlowRecord| {
+        for _ in 0..times {
+            records.push(make(records.len() as u64));
+        }
+    };
+    add(&mut records, 12, &|n| FlowRecord {
+        client_name: Some("printer-2.office.example".into()),
+        ..flow(n, "10.20.0.21", SMTP, &[V::TLS_1_0], Some(V::TLS_1_0))
+    });
+    add(&mut records, 3, &|n| FlowRecord {
+        client_name: Some("KMBT4C2F1B".into()),
+        ..flow(n, "10.20.0.22", SMTP, &[V::TLS_1_0], None)
+    });
+    // The ERP's old Java runtime beside the same host's browser.
+    add(&mut records, 4, &|n| {
+        flow(
+            n,
+            "10.0.0.40",
+            SMTP,
+            &[V::TLS_1_0, V::SSL_3_0],
+            Some(V::TLS_1_0),
+        )
+    });
+    add(&mut records, 9, &|n| {
+        flow(
+            n,
+            "10.0.0.40",
+            WEB,
+            &[V::TLS_1_3, V::TLS_1_2],
+            Some(V::TLS_1_3),
+        )
+    });
+    // Our relay to a partner's old server, and to good ones.
+    let new = &[V::TLS_1_3, V::TLS_1_2, V::TLS_1_1, V::TLS_1_0][..];
+    add(&mut records, 5, &|n| FlowRecord {
+        client_name: Some("relay.office.example".into()),
+        ..flow(
+            n,
+            "10.0.0.25",
+            (
+                "203.0.113.9",
+                25,
+                Some("mx.partner-with-a-long-name.example"),
+            ),
+            new,
+            Some(V::TLS_1_0),
+        )
+    });
+    add(&mut records, 11, &|n| {
+        flow(
+            n,
+            "10.0.0.25",
+            ("203.0.113.77", 25, Some("mx.good.example")),
+            new,
+            Some(V::TLS_1_2),
+        )
+    });
+    // The provider delivers inward to our old server.
+    for i in 1..=4 {
+        add(&mut records, 2, &|n| FlowRecord {
+            client_name: Some(format!("mail-{i}.outbound.protection.example").into()),
+            ..flow(
+                n,
+                &format!("40.92.0.{i}"),
+                ("10.0.0.26", 25, None),
+                new,
+                Some(V::TLS_1_0),
+            )
+        });
+    }
+    for i in 1..=6 {
+        add(&mut records, 4, &|n| {
+            flow(
+                n,
+                &format!("10.0.1.{i}"),
+                WEB,
+                &[V::TLS_1_3, V::TLS_1_2],
+                Some(V::TLS_1_3),
+            )
+        });
+    }
+    add(&mut records, 2, &|n| {
+        flow(
+            n,
+            "10.0.1.9",
+            ("198.51.100.5", 993, Some("imap.example.net")),
+            &[V::TLS_1_2],
+            None,
+        )
+    });
+    add(&mut records, 1, &|n| FlowRecord {
+        outcome: Outcome::JoinedMidStream,
+        mid_stream: true,
+        verdict: Verdict::Unknown,
+        reasons: vec!["joined-mid-stream"],
+        ..flow(n, "10.0.1.10", WEB, &[], None)
+    });
+    records
+}
+
+/// The README's office before the day.
+pub(super) fn office() -> Summary {
+    let mut summary = summary(&office_records());
+    summary.blind.add(Blind::EtherType(0x0806), 214);
+    summary.blind.add(Blind::Gaps, 1);
+    if let Some(input) = summary.inputs.first_mut() {
+        input.damage = Some("cut off in the middle of packet 4,813; read up to there".into());
+    }
+    summary
+}
+
+/// Nothing breaks, nothing is hidden.
+pub(super) fn clean() -> Summary {
+    summary(&[flow(
+        0,
+        "10.0.1.1",
+        WEB,
+        &[V::TLS_1_3, V::TLS_1_2],
+        Some(V::TLS_1_3),
+    )])
+}
+
+/// A flow of TLS 1.0 of which only application data was captured.
+pub(super) fn joined_old() -> Summary {
+    let mut record = FlowRecord {
+        outcome: Outcome::JoinedMidStream,
+        negotiated_source: Some(NegotiatedSource::RecordLayer),
+        mid_stream: true,
+        ..flow(0, "10.0.1.1", WEB, &[], Some(V::TLS_1_0))
+    };
+    policy::judge(&mut record, &Policy::m365());
+    summary(&[record])
+}
+
+/// Packets without TLS.
+pub(super) fn no_tls() -> Summary {
+    let mut summary = summary(&[]);
+    summary
+        .blind
+        .add(Blind::LinkType(crate::decode::LinkType(147)), 4_812);
+    summary
+}
+
+/// Names of somebody who would rule the reader's terminal.
+pub(super) fn hostile() -> Summary {
+    let evil = "a\u{1b}]0;owned\u{7}\u{202e}日本語".repeat(20);
+    let mut summary = summary(&[FlowRecord {
+        client_name: Some(evil.as_str().into()),
+        server_name_banner: Some(evil.as_str().into()),
+        ..flow(
+            0,
+            "10.0.1.1",
+            ("198.51.100.1", 65_535, Some(&evil)),
+            &[V::TLS_1_2],
+            Some(V::TLS_1_0),
+        )
+    }]);
+    summary.inputs = vec![Input {
+        name: evil.clone(),
+        damage: Some(evil),
+        ..Input::default()
+    }];
+    summary
 }

@@ -1,8 +1,11 @@
 """SMTP, IMAP and POP3: upgraded, not offered, unused, refused, in the clear, and with TLS from the first byte."""
 
+import subprocess
+import sys
+
 from ..ends import dovecot, mail_client, openssl, postfix, tlslite
 from ..lab import scenario
-from ..process import run
+from ..process import Background, run
 from ..said import pick
 from .versions import both
 
@@ -126,3 +129,83 @@ def cleartext(lab):
             said = mail_client.session(lab.tools, client, protocol, server.ip, port, "--only-greet", tls="none")
             log = mda.next_said(what="Aborted login" if protocol == "imap" else "Disconnected")
             lab.truth.add(client, server, port, in_clear(protocol, "offered-unused", **idle, **none), said.line, log.line, said.port)
+
+
+def failed(service, **more):
+    return {"service": service, "upgrade": "hello-failed", "carrier": "tls", "continued_in_clear": False, "cleartext_credentials": False, **more}
+
+
+@scenario("starttls-failed.pcap", "STARTTLS that fails: too old a client at a server from TLS 1.2 on, a certificate refused (TLS 1.2, 1.3), no hello after the yes; Postfix then delivers in the clear")
+def starttls_failed(lab):
+    network = lab.network()
+    client, old, server = (network.host(name, address) for name, address in (("client", "10.20.0.10/24"), ("old", "10.20.0.25/24"), ("server", "10.20.0.1/24")))
+    lab.truth.uses(mail_client.name(lab.tools), openssl.name(), postfix.name(), dovecot.name())
+    cert = lab.ca.issue(HOST)
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, smtpd_tls_protocols=">=TLSv1.2"))
+    mda = lab.start(dovecot.Dovecot(server, lab.folder / "dovecot", *cert, least="TLSv1.2", greeting=f"{HOST} ready"))
+    sender = lab.start(postfix.Postfix(old, lab.folder / "old", "mail.office.example", default_transport=f"smtp:[{server.ip}]",
+                                       smtp_tls_security_level="may", smtp_tls_protocols=">=TLSv1, <=TLSv1",
+                                       minimal_backoff_time="2s", maximal_backoff_time="3s", queue_run_delay="2s"))
+    too_old = {"negotiated_version": None, "outcome": "refused-by-server", "cause": "alert protocol_version", "alerts": ["server fatal protocol_version"],
+               "client_max_version": "TLS 1.0", "sni": None}
+    smtp = {"client_name": "printer-2fl", "server_name_banner": BANNER}
+    with lab.record():
+        said = mail_client.session(lab.tools, client, "smtp", server.ip, 587, name="printer-2fl", max="TLSv1")
+        lab.truth.add(client, server, 587, failed("submission", **too_old, **smtp), said.line, mta.next_line("SSL_accept error"), said.port)
+        for protocol, port in (("imap", 143), ("pop3", 110)):
+            said = mail_client.session(lab.tools, client, protocol, server.ip, port, max="TLSv1", login=LOGIN)
+            log = mda.next_said(what="TLS handshaking")
+            # Dovecot closes the connection without the alert; the client finds an end where a ServerHello should be.
+            expect = failed(protocol, negotiated_version=None, client_max_version="TLS 1.0", sni=None)
+            lab.truth.add(client, server, port, expect, said.line, log.line, said.port)
+        for version in ("TLS 1.2", "TLS 1.3"):
+            said = openssl.connect(client, f"{server.ip}:25", "-starttls", "smtp", "-name", "printer-2fl", "-state", "-verify_return_error", "-verify", "3", only=version)
+            expect = {**failed("smtp"), **smtp, "negotiated_version": version, "alerts": ["client fatal unknown_ca"], "sni": None}
+            if version == "TLS 1.3":
+                del expect["upgrade"]  # The alert is in the clear all the same; which state that makes is the auditor's to settle.
+            lab.truth.add(client, server, 25, expect, said.line, mta.next_line("SSL_accept error"), said.port)
+        said = mail_client.session(lab.tools, client, "smtp", server.ip, 25, name="printer-2fl", tls="abandoned")
+        lab.truth.add(client, server, 25, {"service": "smtp", "upgrade": "accepted-no-hello", "carrier": None, "negotiated_version": None,
+                                           "continued_in_clear": False, "cleartext_credentials": False, **smtp}, said.line, mta.next_line("lost connection"), said.port)
+        opportunist(lab, old, server, sender, mta, too_old)
+
+
+def opportunist(lab, old, server, sender, mta, too_old):
+    """A mail server that may use TLS: it fails and defers, fails again later, and then hands the mail over without."""
+    names = {"client_name": "mail.office.example", "server_name_banner": BANNER}
+    hand_over(old, "desk@partner.example")
+    for _ in range(2):
+        said = sender.next_line("SSL_connect error", 20)
+        lab.truth.add(old, server, 25, failed("smtp", **too_old, **names), said, mta.next_line(f"SSL_accept error from unknown[{old.ip}]"))
+    said = sender.next_line("status=sent", 20)
+    lab.truth.add(old, server, 25, in_clear("smtp", "offered-unused", continued_in_clear=True, cleartext_credentials=False, **names), said, mta.next_line(" rcpt=1 data=1"))
+
+
+@scenario("starttls-stripped.pcap", "Postfix' offer of STARTTLS overwritten on its way to the client, in two firewalls' manners; the client goes on in the clear, once with a password")
+def starttls_stripped(lab):
+    network = lab.network()
+    # The relay has an address of its own, in the server's place; what is recorded is the clients' side of it.
+    client, relay = network.host("client", "10.20.0.10/24"), network.host("relay", "10.20.0.1/24", "10.20.1.2/24")
+    server = network.host("server", "10.20.1.1/24")
+    lab.truth.uses(mail_client.name(lab.tools), postfix.name(), dovecot.name(), "this project's own mangling relay")
+    cert = lab.ca.issue(HOST)
+    mda = lab.start(dovecot.Dovecot(server, lab.folder / "dovecot", *cert))
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
+                                    smtpd_sasl_path=mda.auth, smtpd_sasl_security_options="noanonymous", smtpd_tls_auth_only="no"))
+    relays = {}
+    for port, replacement in ((25, "XXXXXXXA"), (587, "********")):
+        program = [sys.executable, lab.tools.clients / "mangling_relay.py", port, server.ip, port, replacement]
+        relays[port] = lab.start(Background(relay.enter(*program), ready="listening"))
+    with lab.record(filter=f"tcp and host {client.ip}"):
+        for port, service, login in ((25, "smtp", None), (587, "submission", LOGIN)):
+            said = mail_client.session(lab.tools, client, "smtp", relay.ip, port, name="printer-2fl", tls="if-offered", login=login)
+            log = relays[port].wait_for("overwrote") + " | " + mta.next_line("disconnect from")
+            lab.truth.add(client, relay, port, in_clear(service, "stripped-suspected", continued_in_clear=True, cleartext_credentials=bool(login),
+                                                        client_name="printer-2fl", server_name_banner=BANNER), said.line, log, said.port)
+
+
+def hand_over(host, recipient):
+    """Gives a mail to the host's own mail server, over its loopback, which is not recorded."""
+    program = (f"import smtplib; s = smtplib.SMTP('127.0.0.1', 25, 'localhost', timeout=10); "
+               f"s.sendmail('desk@office.example', ['{recipient}'], 'Subject: hello\\r\\n\\r\\nHello.\\r\\n'); s.quit()")
+    subprocess.run(host.enter(sys.executable, "-c", program), check=True)

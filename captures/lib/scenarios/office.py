@@ -1,13 +1,11 @@
 """The README's example: an office shortly before its mail provider stops taking TLS below 1.2."""
 
-import subprocess
-import sys
 import time
 
 from ..ends import chromium, dovecot, java, mail_client, nginx, openssl, postfix
 from ..lab import scenario
 from ..said import Said
-from .mail import in_clear, upgraded
+from .mail import hand_over, in_clear, upgraded
 from .versions import both
 
 LOGIN = "desk:secret-of-the-test"
@@ -191,9 +189,3 @@ def federated(o, front, federation):
     said.port = log.port
     o.tell("fs-proxy", "fs", 443, expect, said, log)
 
-
-def hand_over(host, recipient):
-    """Gives a mail to the host's own mail server, over its loopback, which is not recorded."""
-    program = (f"import smtplib; s = smtplib.SMTP('127.0.0.1', 25, 'localhost', timeout=10); "
-               f"s.sendmail('desk@office.example', ['{recipient}'], 'Subject: hello\\r\\n\\r\\nHello.\\r\\n'); s.quit()")
-    subprocess.run(host.enter(sys.executable, "-c", program), check=True)

@@ -1,7 +1,7 @@
 //! GRE (RFC 2784, RFC 2890, routing of RFC 1701), its PPTP variant (RFC 2637), and ERSPAN in it
 //! (draft-foschiano-erspan).
 
-use super::{enter, ppp};
+use super::{enter, plausible_ethernet, plausible_ip, ppp};
 use crate::decode::cursor::Cursor;
 use crate::decode::decoder::Layer;
 use crate::decode::{Decoded, Tunnel, Undecoded, ether};
@@ -72,6 +72,27 @@ pub(in crate::decode) fn gre(
             enter(Tunnel::Gre, out)?;
             ether::inside_tunnel(protocol, cursor, out)
         }
+    }
+}
+
+/// GRE in UDP (RFC 8086), as far as it holds IP or Ethernet.
+pub(in crate::decode) fn udp(
+    cursor: &mut Cursor<'_>,
+    out: &mut Decoded,
+) -> Result<Layer, Undecoded> {
+    // Checksum, key and sequence number are all that may be; version 0.
+    let Some([flags, 0, _, _]) = cursor.peek::<4>() else {
+        return Err(Undecoded::Malformed("GRE", "flags"));
+    };
+    if flags & 0x4f != 0 {
+        return Err(Undecoded::Malformed("GRE", "flags"));
+    }
+    match gre(cursor, out)? {
+        layer @ Layer::Ethernet if plausible_ethernet(cursor) => Ok(layer),
+        Layer::Ipv4 | Layer::Ipv6 => {
+            plausible_ip(cursor).ok_or(Undecoded::Malformed("GRE", "no IP inside"))
+        }
+        _ => Err(Undecoded::Malformed("GRE", "protocol type")),
     }
 }
 

@@ -39,7 +39,17 @@ pub(super) fn is_port(out: &Decoded) -> bool {
 const fn is_known(port: u16) -> bool {
     matches!(
         port,
-        VXLAN | VXLAN_OLD | VXLAN_GPE | GENEVE | TEREDO | GTP_U | L2TP | TZSP | CAPWAP | AYIYA
+        VXLAN
+            | VXLAN_OLD
+            | VXLAN_GPE
+            | GENEVE
+            | TEREDO
+            | GTP_U
+            | L2TP
+            | TZSP
+            | CAPWAP
+            | AYIYA
+            | GRE_UDP
     )
 }
 
@@ -60,6 +70,7 @@ pub(super) fn inside_udp(
         (_, TZSP) => tzsp::tzsp(cursor, out),
         (CAPWAP, _) | (_, CAPWAP) => capwap::data(cursor, out),
         (AYIYA, _) | (_, AYIYA) => teredo::ayiya(cursor, out),
+        (_, GRE_UDP) => gre::udp(cursor, out),
         _ => return Ok(None),
     };
     match found {
@@ -127,3 +138,4 @@ const L2TP: u16 = 1701;
 const TZSP: u16 = 37008;
 const CAPWAP: u16 = 5247;
 const AYIYA: u16 = 5072;
+const GRE_UDP: u16 = 4754;

@@ -1,0 +1,526 @@
+//! The devices and servers that need attention, worst first, in words.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+
+use super::page::{Look, Page, Piece};
+use super::{heading, period, version_or_none};
+use crate::policy::{MIN_VERSION_OFFER, UNRANKED_VERSION};
+use crate::record::{
+    Act, Device, DeviceKey, Hours, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap, Verdict,
+    Version,
+};
+use crate::report::json::{stack_name, word};
+use crate::report::numbers::{counted, grouped};
+use crate::report::vendor::vendor;
+use crate::report::{Summary, escape};
+
+/// One client with all of its TLS stacks, the worst first.
+pub(super) struct Machine<'a> {
+    address: IpAddr,
+    mac: Option<Mac>,
+    stacks: Vec<(DeviceKey, &'a Device)>,
+}
+
+/// Groups the lines of devices by client; the order stays, so the worst client is first.
+pub(super) fn machines<'a>(devices: &[(DeviceKey, &'a Device)]) -> Vec<Machine<'a>> {
+    let mut places = HashMap::new();
+    let mut machines: Vec<Machine<'a>> = Vec::new();
+    for (key, device) in devices {
+        let place = *places.entry((key.address, key.mac)).or_insert_with(|| {
+            machines.push(Machine {
+                address: key.address,
+                mac: key.mac,
+                stacks: Vec::new(),
+            });
+            machines.len() - 1
+        });
+        if let Some(machine) = machines.get_mut(place) {
+            machine.stacks.push((*key, device));
+        }
+    }
+    machines
+}
+
+impl Machine<'_> {
+    /// The worst of its flows.
+    pub(super) fn verdict(&self) -> Verdict {
+        let verdicts = self.stacks.iter().map(|(_, d)| d.verdict());
+        verdicts.max().unwrap_or(Verdict::Unknown)
+    }
+
+    /// Who has to change for that to go away.
+    pub(super) fn act(&self) -> Option<Act> {
+        self.worst_stacks()
+            .filter_map(|(_, d)| d.judgements.worst_act())
+            .reduce(|a, b| if a == b { a } else { Act::Both })
+    }
+
+    /// Whether the client is one of ours.
+    pub(super) fn ours(&self) -> bool {
+        let mut peers = self.stacks.iter().flat_map(|(_, d)| d.peers.iter());
+        peers.any(|(_, peer)| matches!(peer.route, Some(Route::Outbound | Route::Internal)))
+    }
+
+    /// The newest version that a stack offers which has to change itself.
+    pub(super) fn newest_offer_that_breaks(&self) -> Option<Version> {
+        self.worst_stacks()
+            .filter(|(_, d)| matches!(d.judgements.worst_act(), Some(Act::Client | Act::Both)))
+            .filter_map(|(_, d)| newest(&d.offered))
+            .max()
+    }
+
+    fn worst_stacks(&self) -> impl Iterator<Item = &(DeviceKey, &Device)> {
+        let worst = self.verdict();
+        self.stacks
+            .iter()
+            .filter(move |(_, d)| d.verdict() == worst)
+    }
+
+    fn names(&self) -> String {
+        let mut names = SmallMap::<&str, u64>::default();
+        for (_, device) in &self.stacks {
+            for (name, n) in device.names.iter() {
+                if let Some(sum) = names.entry(name, usize::MAX) {
+                    *sum += n;
+                }
+            }
+        }
+        listed(&names.by_count(), 2)
+    }
+
+    fn vlan(&self) -> Option<String> {
+        let (_, device) = self.stacks.iter().find(|(_, d)| !d.vlans.is_empty())?;
+        let tags = device.vlans.by_count().first()?.0.clone();
+        let tags: Vec<_> = tags.iter().map(u16::to_string).collect();
+        Some(format!("VLAN {}", tags.join(".")))
+    }
+
+    fn worst_flows(&self) -> u64 {
+        self.worst_stacks()
+            .map(|(_, d)| d.judgements.worst_flows())
+            .sum()
+    }
+}
+
+/// Writes the devices that have to change, those that a server holds back, and those that could not be judged.
+pub(super) fn devices(
+    page: &mut Page<'_>,
+    summary: &Summary,
+    machines: &[Machine<'_>],
+) -> io::Result<()> {
+    let attention = machines.iter().filter(|m| m.verdict() >= Verdict::AtRisk);
+    let (held_back, change): (Vec<_>, Vec<_>) =
+        attention.partition(|m| m.act() == Some(Act::Server));
+    let unknown: Vec<_> = machines
+        .iter()
+        .filter(|m| m.verdict() == Verdict::Unknown)
+        .collect();
+
+    if !change.is_empty() {
+        heading(page, "Devices that must change")?;
+    }
+    for (i, machine) in change.iter().take(MAX_DEVICES).enumerate() {
+        if i > 0 {
+            page.blank()?;
+        }
+        device(page, summary, machine)?;
+    }
+    more(page, change.len(), MAX_DEVICES, "device", "devices")?;
+
+    if !held_back.is_empty() {
+        heading(page, "Devices held back by a server")?;
+    }
+    for machine in held_back.iter().take(MAX_DEVICES) {
+        device_held_back(page, summary, machine)?;
+    }
+    more(page, held_back.len(), MAX_DEVICES, "device", "devices")?;
+
+    if !unknown.is_empty() {
+        heading(page, "Devices that could not be judged")?;
+    }
+    for machine in unknown.iter().take(MAX_UNKNOWN) {
+        unjudged(page, machine)?;
+    }
+    more(page, unknown.len(), MAX_UNKNOWN, "device", "devices")
+}
+
+/// Writes the servers that have to change.
+pub(super) fn servers(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
+    let servers = summary.tally.servers();
+    let count = servers.iter().filter(|(_, s)| s.must_change()).count();
+    if count == 0 {
+        return Ok(());
+    }
+    heading(page, "Servers that must change")?;
+    for (key, server) in servers.iter().take(count.min(MAX_SERVERS)) {
+        page.line(&[
+            (Look::Bad, format!("  {}", endpoint(key.address, key.port))),
+            (Look::Strong, spaced(&listed(&server.snis.by_count(), 2))),
+            (Look::Plain, spaced(&services(server))),
+            (
+                Look::Dim,
+                spaced(if server.ours { "ours" } else { "not ours" }),
+            ),
+        ])?;
+        page.paragraph(4, Look::Plain, &server_sentence(summary, server))?;
+    }
+    more(page, count, MAX_SERVERS, "server", "servers")
+}
+
+/// Devices written out in full; the files have all.
+const MAX_DEVICES: usize = 50;
+/// Devices listed that could not be judged.
+const MAX_UNKNOWN: usize = 10;
+/// Servers listed.
+const MAX_SERVERS: usize = 30;
+/// Servers shown of one device.
+const MAX_PEERS: usize = 3;
+
+/// The client's address and all that helps to find it.
+fn header(machine: &Machine<'_>) -> Vec<Piece> {
+    let mut pieces = vec![
+        (Look::Bad, format!("  {}", word(machine.address))),
+        (Look::Strong, spaced(&machine.names())),
+    ];
+    pieces.extend(machine.vlan().map(|vlan| (Look::Plain, spaced(&vlan))));
+    if let Some(mac) = machine.mac {
+        pieces.push((Look::Dim, spaced(&word(mac))));
+        if let Some(vendor) = vendor(mac) {
+            pieces.push((Look::Dim, format!(" ({})", escape::for_terminal(vendor))));
+        }
+    }
+    if !machine.ours() {
+        pieces.push((Look::Dim, spaced("not ours")));
+    }
+    pieces
+}
+
+fn device(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::Result<()> {
+    page.line(&header(machine))?;
+    for (key, device) in machine.worst_stacks() {
+        if machine.stacks.len() > 1
+            && let Some(name) = stack_name(key, device)
+        {
+            let line = format!(
+                "    TLS stack {}, one of {}:",
+                escape::for_terminal(&name),
+                grouped(machine.stacks.len() as u64)
+            );
+            page.line(&[(Look::Dim, line)])?;
+        }
+        stack(page, summary, machine, device)?;
+    }
+    others(page, machine)?;
+    seen(page, summary, machine)
+}
+
+/// What is known of the device's other flows.
+fn others(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
+    for (verdict, one, many) in [
+        (Verdict::Ok, "is not affected", "are not affected"),
+        (
+            Verdict::Unknown,
+            "could not be judged",
+            "could not be judged",
+        ),
+    ] {
+        let flows: u64 = machine
+            .stacks
+            .iter()
+            .filter_map(|(_, d)| d.judgements.verdicts.get(&verdict))
+            .sum();
+        if flows > 0 && verdict < machine.verdict() {
+            let fate = if flows == 1 { one } else { many };
+            let flows = counted(flows, "other flow", "other flows");
+            page.paragraph(4, Look::Dim, &format!("{flows} {fate}."))?;
+        }
+    }
+    Ok(())
+}
+
+/// When the device was there to be found.
+fn seen(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::Result<()> {
+    let stacks = || machine.worst_stacks().map(|(_, d)| d);
+    let first = stacks().map(|d| d.first_seen).min();
+    let last = stacks().map(|d| d.last_seen).max();
+    let capture = summary.first_packet().zip(summary.last_packet());
+    if let (Some(first), Some(last), Some((from, to))) = (first, last, capture)
+        // In a short capture the hours say nothing.
+        && to.since_ns(from) >= HOUR_NS
+    {
+        let mut hours = Hours::default();
+        for stack in stacks() {
+            hours.merge(stack.hours.clone());
+        }
+        let mut all = Hours::default();
+        all.insert(from, to, 1);
+        let line = format!(
+            "Seen {}, in {} of the capture's {} hours.",
+            period(first, last),
+            grouped(hours.len()),
+            grouped(all.len())
+        );
+        page.paragraph(4, Look::Dim, &line)?;
+    }
+    Ok(())
+}
+
+/// A device that has nothing to change itself: one line for it, one for each server.
+fn device_held_back(
+    page: &mut Page<'_>,
+    summary: &Summary,
+    machine: &Machine<'_>,
+) -> io::Result<()> {
+    page.line(&header(machine))?;
+    for (_, device) in machine.worst_stacks() {
+        peers(page, summary, &worst_peers(device))?;
+    }
+    Ok(())
+}
+
+const HOUR_NS: u64 = 3_600_000_000_000;
+
+/// The servers with which a stack has its worst flows.
+fn worst_peers(device: &Device) -> Vec<(&PeerKey, &Peer)> {
+    let mut peers = device.peers_by_weight();
+    peers.retain(|(_, p)| p.judgements.worst() == Some(device.verdict()));
+    peers
+}
+
+fn peers(page: &mut Page<'_>, summary: &Summary, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
+    for (key, peer) in worst.iter().take(MAX_PEERS) {
+        let service = key.service.map_or_else(String::new, |s| format!("{s} "));
+        let flows = counted(
+            peer.judgements.worst_flows(),
+            &format!("{service}flow"),
+            &format!("{service}flows"),
+        );
+        let (look, how) = how(summary, peer);
+        page.line(&[
+            (Look::Plain, format!("    {flows}: ")),
+            (look, how),
+            (Look::Plain, format!(" {}", server_name(key))),
+            (Look::Dim, spaced(peer.role.as_deref().unwrap_or_default())),
+        ])?;
+    }
+    match worst.len().checked_sub(MAX_PEERS) {
+        None | Some(0) => Ok(()),
+        Some(rest) => {
+            let rest = counted(rest as u64, "more server", "more servers");
+            page.line(&[(Look::Dim, format!("    and the same with {rest}"))])
+        }
+    }
+}
+
+/// What a stack does with its worst servers, and what has to be done about it.
+fn stack(
+    page: &mut Page<'_>,
+    summary: &Summary,
+    machine: &Machine<'_>,
+    device: &Device,
+) -> io::Result<()> {
+    let worst = worst_peers(device);
+    peers(page, summary, &worst)?;
+    let mut said: Vec<String> = Vec::new();
+    for (_, peer) in &worst {
+        let sentence = sentence(machine, device, peer);
+        if !said.contains(&sentence) && said.len() < MAX_PEERS {
+            page.paragraph(4, Look::Plain, &sentence)?;
+            said.push(sentence);
+        }
+    }
+    Ok(())
+}
+
+/// Who has to change, and why.
+fn sentence(machine: &Machine<'_>, device: &Device, peer: &Peer) -> String {
+    let server_is_ours = matches!(peer.route, Some(Route::Inbound | Route::Internal));
+    let offered = newest(&device.offered).map_or_else(|| "nothing known".into(), word);
+    let refused = peer
+        .judgements
+        .worst_reasons()
+        .any(|reason| reason == MIN_VERSION_OFFER);
+    let client = |what: &str| {
+        let who = if machine.ours() {
+            "This device must change"
+        } else {
+            "Its owner must change this client"
+        };
+        format!("{who}: {what}.")
+    };
+    match peer.judgements.worst_act() {
+        Some(Act::Client) if refused => client(&format!(
+            "it offers nothing newer than {offered}, and nothing was negotiated"
+        )),
+        Some(Act::Client) => client(&format!("it offers nothing newer than {offered}")),
+        Some(Act::Server) => {
+            let who = if server_is_ours {
+                "Our server must change"
+            } else {
+                "The other side must change its server"
+            };
+            format!("{who}: {offered} was offered.")
+        }
+        Some(Act::Both) => client(&format!(
+            "it offers nothing newer than {offered}; the server must change too"
+        )),
+        None => "Who must change is not known: the ClientHello was not captured.".into(),
+    }
+}
+
+fn unjudged(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
+    let mut why = SmallMap::<&str, u64>::default();
+    let mut peers = SmallMap::<String, u64>::default();
+    for (_, device) in machine.worst_stacks() {
+        for ((verdict, reason), n) in device.judgements.reasons.iter() {
+            if *verdict == Verdict::Unknown
+                && let Some(sum) = why.entry(in_words(reason), usize::MAX)
+            {
+                *sum += n;
+            }
+        }
+        for (key, peer) in device.peers.iter() {
+            if peer.judgements.worst() == Some(Verdict::Unknown)
+                && let Some(sum) = peers.entry(server_name(key), usize::MAX)
+            {
+                *sum += peer.flows;
+            }
+        }
+    }
+    let why = listed(&why.by_count(), 2);
+    let flows = counted(machine.worst_flows(), "flow", "flows");
+    page.line(&[
+        (Look::Warn, format!("  {}", word(machine.address))),
+        (Look::Strong, spaced(&machine.names())),
+        (Look::Plain, format!("  {flows} {why}")),
+        (Look::Dim, format!(": {}", listed(&peers.by_count(), 1))),
+    ])
+}
+
+/// Reasons why a flow could not be judged, in words.
+fn in_words(reason: &str) -> &str {
+    match reason {
+        "refused-by-server" => "refused by the server",
+        "refused-by-client" => "broken off by the client",
+        "not-answered" => "not answered",
+        "one-direction" => "seen in one direction",
+        "joined-mid-stream" => "begun before the capture",
+        "cleartext" => "without TLS",
+        "not-seen" => "without a captured hello",
+        "version-not-seen" => "without a captured version",
+        UNRANKED_VERSION => "with a version of no standard",
+        other => other,
+    }
+}
+
+fn server_sentence(summary: &Summary, server: &Server) -> String {
+    let chosen: Vec<String> = server
+        .negotiated
+        .by_count()
+        .into_iter()
+        .take(4)
+        .map(|(version, n)| {
+            format!(
+                "{} in {}",
+                version_or_none(*version),
+                counted(n, "flow", "flows")
+            )
+        })
+        .collect();
+    let more = if server.flows_of_other_clients > 0 {
+        "more than "
+    } else {
+        ""
+    };
+    let clients = counted(server.clients.len() as u64, "client", "clients");
+    let can = newest(&server.negotiated)
+        .filter(|v| summary.policy.accepts_version(*v) == Some(true))
+        .map_or_else(String::new, |v| {
+            format!(" It can do {}: see why it does not always.", word(v))
+        });
+    format!("Chose {}, for {more}{clients}.{can}", chosen.join(", "))
+}
+
+/// What the flows of the worst verdict came to, in words that the server's name follows.
+fn how(summary: &Summary, peer: &Peer) -> (Look, String) {
+    let versions = peer.negotiated.iter().filter_map(|(v, _)| *v);
+    let rejected: Vec<_> = versions
+        .filter(|v| summary.policy.accepts_version(*v) == Some(false))
+        .map(word)
+        .collect();
+    let words = match (rejected.is_empty(), peer.outcomes.by_count().first()) {
+        (false, _) => return (Look::Bad, format!("{} with", rejected.join(" and "))),
+        (true, Some((Outcome::RefusedByServer, _))) => "refused by",
+        (true, Some((Outcome::RefusedByClient, _))) => "broken off with",
+        (true, Some((Outcome::NoAnswer, _))) => "no answer from",
+        (true, Some((Outcome::Cleartext, _))) => "without TLS with",
+        _ => "with",
+    };
+    (Look::Warn, words.into())
+}
+
+/// The name that was asked for with the address, or the address alone.
+fn server_name(key: &PeerKey) -> String {
+    let address = endpoint(key.address, key.port);
+    match &key.sni {
+        Some(name) => format!("{} ({address})", escape::for_terminal(name)),
+        None => address,
+    }
+}
+
+fn endpoint(address: IpAddr, port: u16) -> String {
+    match address {
+        IpAddr::V4(v4) => format!("{v4}:{port}"),
+        IpAddr::V6(v6) => format!("[{v6}]:{port}"),
+    }
+}
+
+fn services(server: &Server) -> String {
+    let known: Vec<_> = server
+        .services
+        .by_count()
+        .into_iter()
+        .filter_map(|(s, _)| *s)
+        .collect();
+    known.join(", ")
+}
+
+/// The newest version, by age.
+fn newest(versions: &SmallMap<Option<Version>, u64>) -> Option<Version> {
+    versions.iter().filter_map(|(v, _)| *v).max()
+}
+
+/// The first names and how many there are besides, safe for the terminal.
+fn listed<S: AsRef<str>>(names: &[(&S, u64)], most: usize) -> String {
+    let shown: Vec<_> = names
+        .iter()
+        .take(most)
+        .map(|(name, _)| escape::for_terminal(name.as_ref()))
+        .collect();
+    let mut text = shown.join(", ");
+    if names.len() > most {
+        text.push_str(&format!(" +{}", grouped((names.len() - most) as u64)));
+    }
+    text
+}
+
+fn spaced(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("  {text}")
+    }
+}
+
+fn more(page: &mut Page<'_>, count: usize, shown: usize, one: &str, many: &str) -> io::Result<()> {
+    match count.checked_sub(shown) {
+        None | Some(0) => Ok(()),
+        Some(rest) => {
+            let rest = counted(rest as u64, one, many);
+            let line = format!("and {rest} more; --report FILE.json or FILE.csv lists all of them");
+            page.paragraph(2, Look::Dim, &line)
+        }
+    }
+}

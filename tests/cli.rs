@@ -1,0 +1,168 @@
+//! The command line as a user meets it: help, errors, exit codes, what is generated.
+
+use assert_cmd::Command;
+
+fn hellotap(arguments: &[&str]) -> Run {
+    let output = Command::cargo_bin("hellotap")
+        .expect("cargo builds it")
+        .args(arguments)
+        .env_remove("NO_COLOR")
+        .output()
+        .expect("it runs");
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    /// The work was refused with one line on standard error that holds `words`.
+    #[track_caller]
+    fn fails_with(&self, words: &str) {
+        assert_eq!(self.code, Some(2), "{}", self.stderr);
+        assert_eq!(self.stdout, "");
+        assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
+        assert_eq!(self.stderr.matches(words).count(), 1, "{}", self.stderr);
+        assert!(self.stderr.starts_with("hellotap: "), "{}", self.stderr);
+        assert!(self.stderr.contains(words), "{}", self.stderr);
+    }
+}
+
+#[test]
+fn help_goes_to_standard_output() {
+    for arguments in [
+        &["--help"][..],
+        &["-h"],
+        &["audit", "--help"],
+        &["generate", "--help"],
+        &["--version"],
+    ] {
+        let run = hellotap(arguments);
+        assert_eq!(run.code, Some(0), "{arguments:?}");
+        assert!(run.stdout.contains("hellotap"));
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[test]
+fn help_tells_every_default_and_fits_the_page() {
+    let run = hellotap(&["audit", "--help"]);
+    for default in [
+        "[default: m365]",
+        "[default: text]",
+        "[default: auto]",
+        "[default: the processors]",
+        "[default: the day of the capture's last packet]",
+        "[default: private and",
+    ] {
+        assert!(run.stdout.contains(default), "{default}");
+    }
+    for line in run.stdout.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused() {
+    for arguments in [
+        &[][..],
+        &["audit"],
+        &["adit", "x.pcap"],
+        &["audit", "x.pcap", "--workers", "0"],
+        &["audit", "x.pcap", "--workers", "many"],
+        &["audit", "x.pcap", "--format", "yaml"],
+        &["audit", "x.pcap", "--color", "sometimes"],
+        &["audit", "x.pcap", "--no-such-flag"],
+        &["generate"],
+        &["generate", "completions", "cobol"],
+    ] {
+        let run = hellotap(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}");
+        assert_eq!(run.stdout, "", "{arguments:?}");
+        assert!(!run.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused_in_one_line() {
+    for (flag, value, words) in [
+        ("--policy", "x", "no policy `x`; known: m365"),
+        ("--at", "tomorrow", "--at: `tomorrow` is not a day"),
+        ("--ours", "lan", "--ours: `lan` is not an IP address"),
+        ("--flows", "x.parquet", "does not write Parquet yet"),
+        ("--flows", "x.txt", ".ndjson, .jsonl or .csv"),
+        ("--report", "x.txt", ".json or .csv"),
+    ] {
+        hellotap(&["audit", "x.pcap", flag, value]).fails_with(words);
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_fails_before_the_reading() {
+    for flag in ["--flows", "--report"] {
+        let path = "/no/such/folder/out.csv";
+        hellotap(&["audit", "no-such-input.pcap", flag, path])
+            .fails_with("cannot write /no/such/folder/out.csv: No such file or directory");
+    }
+}
+
+#[test]
+fn an_input_is_not_overwritten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.json");
+    std::fs::write(&path, "precious").expect("there is room");
+    let path = path.to_str().expect("UTF-8");
+    hellotap(&["audit", path, "--report", path]).fails_with("is an input");
+    assert_eq!(
+        std::fs::read_to_string(path).expect("it is there"),
+        "precious"
+    );
+}
+
+#[test]
+fn the_manual_page_and_completions_are_printed() {
+    let man = hellotap(&["generate", "man"]);
+    assert_eq!(man.code, Some(0));
+    assert!(man.stdout.contains(".TH hellotap 1"));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let run = hellotap(&["generate", "completions", shell]);
+        assert_eq!(run.code, Some(0), "{shell}");
+        assert!(run.stdout.contains("workers"), "{shell}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_and_a_closed_pipe_is_not() {
+    use std::process::{Command, Stdio};
+
+    let program = || {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("hellotap"));
+        command.args(["generate", "man"]).stderr(Stdio::piped());
+        command
+    };
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("it is there");
+    let output = program().stdout(full).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        error.contains("cannot write standard output: No space left"),
+        "{error}"
+    );
+
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = program().stdout(writer).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+}
