@@ -199,7 +199,15 @@ mod tests {
         "022f8ef4cdd93795d77d06edbb7aaf2f58891850abbdca3d20398c276456cbc4"
         "2158407dd074ee"
     );
-    /// Its frames: an ACK and a CRYPTO frame with the ServerHello.
+    /// RFC 9369 appendix A.3: the same in version 2.
+    const SERVER_INITIAL_V2: [u8; 135] = hex!(
+        "dc6b3343cf0008f067a5502a4262b5004075d92faaf16f05d8a4398c47089698"
+        "baeea26b91eb761d9b89237bbf87263017915358230035f7fd3945d88965cf17"
+        "f9af6e16886c61bfc703106fbaf3cb4cfa52382dd16a393e42757507698075b2"
+        "c984c707f0a0812d8cd5a6881eaf21ceda98f4bd23f6fe1a3e2c43edd9ce7ca8"
+        "4bed8521e2e140"
+    );
+    /// Their frames: an ACK and a CRYPTO frame with the ServerHello.
     const SERVER_FRAMES: [u8; 99] = hex!(
         "02000000000600405a020000560303eefce7f7b37ba1d1632e96677825ddf739"
         "88cfc79825df566dc5430b9a045a1200130100002e00330024001d00209d3c94"
@@ -209,20 +217,25 @@ mod tests {
 
     #[test]
     fn opens_the_servers_packet_and_nothing_else() {
-        let (header, rest) = LongHeader::parse(&SERVER_INITIAL, SERVER_INITIAL.len()).unwrap();
-        assert!(rest.is_empty());
-        let keys = keys(QuicVersion::V1);
-        let opened = keys.server.open(&header, None).unwrap();
-        assert_eq!(
-            (opened.number, opened.frames.as_slice()),
-            (1, SERVER_FRAMES.as_slice())
-        );
-        assert!(keys.client.open(&header, None).is_none());
-        for at in 0..SERVER_INITIAL.len() {
-            let mut changed = SERVER_INITIAL;
-            changed[at] ^= 1;
-            if let Some((header, _)) = LongHeader::parse(&changed, changed.len()) {
-                assert!(keys.server.open(&header, None).is_none(), "byte {at}");
+        for (version, packet) in [
+            (QuicVersion::V1, SERVER_INITIAL),
+            (QuicVersion::V2, SERVER_INITIAL_V2),
+        ] {
+            let (header, rest) = LongHeader::parse(&packet, packet.len()).unwrap();
+            assert!(rest.is_empty());
+            let keys = keys(version);
+            let opened = keys.server.open(&header, None).unwrap();
+            assert_eq!(
+                (opened.number, opened.frames.as_slice()),
+                (1, SERVER_FRAMES.as_slice())
+            );
+            assert!(keys.client.open(&header, None).is_none());
+            for at in 0..packet.len() {
+                let mut changed = packet;
+                changed[at] ^= 1;
+                if let Some((header, _)) = LongHeader::parse(&changed, changed.len()) {
+                    assert!(keys.server.open(&header, None).is_none(), "byte {at}");
+                }
             }
         }
     }

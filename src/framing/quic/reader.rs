@@ -125,12 +125,12 @@ impl QuicReader {
     /// Bytes that wait for others.
     pub fn held_bytes(&self) -> usize {
         let waiting: usize = self.waiting.iter().map(|(_, packet)| packet.len()).sum();
-        waiting
-            + self
-                .crypto
-                .iter()
-                .map(|c| c.assembler.held_bytes())
-                .sum::<usize>()
+        // What is contiguous waits too, until its message is whole.
+        let crypto = self
+            .crypto
+            .iter()
+            .map(|c| c.assembler.held_bytes() + c.assembler.since(c.consumed).len());
+        waiting + crypto.sum::<usize>()
     }
 
     /// Whether a direction's handshake bytes have a hole, or a message that is not whole.
@@ -150,7 +150,8 @@ impl QuicReader {
     pub fn release(&mut self) {
         self.waiting = Vec::new();
         for crypto in &mut self.crypto {
-            crypto.ended |= crypto.assembler.has_hole();
+            crypto.ended |=
+                crypto.assembler.has_hole() || crypto.assembler.next() > crypto.consumed;
             crypto.assembler.release();
         }
     }

@@ -20,7 +20,7 @@ fn keys(version: QuicVersion, id: &[u8]) -> InitialKeys {
     InitialKeys::derive(version, salt, ConnectionId::new(id).unwrap()).unwrap()
 }
 
-/// An Initial packet with a packet number of two bytes, padded to `pad` bytes.
+/// An Initial packet with a packet number of two or four bytes, padded to `pad` bytes of frames.
 fn initial(
     version: QuicVersion,
     keys: &Keys,
@@ -29,25 +29,43 @@ fn initial(
     frames: &[u8],
     pad: usize,
 ) -> Vec<u8> {
+    seal(
+        version,
+        keys,
+        to,
+        &number.to_be_bytes(),
+        frames,
+        pad.saturating_sub(60),
+    )
+}
+
+fn seal(
+    version: QuicVersion,
+    keys: &Keys,
+    to: &[u8],
+    number: &[u8],
+    frames: &[u8],
+    pad: usize,
+) -> Vec<u8> {
     let mut text = frames.to_vec();
-    text.resize(text.len().max(pad.saturating_sub(60)).max(4), 0);
+    text.resize(text.len().max(pad).max(4), 0);
     let kind = if version == QuicVersion::V2 {
-        0xd1
+        0xd0
     } else {
-        0xc1
+        0xc0
     };
-    let length = u16::try_from(2 + text.len() + 16).unwrap() | 0x4000;
-    let mut packet = vec![kind];
+    let length = u16::try_from(number.len() + text.len() + 16).unwrap() | 0x4000;
+    let mut packet = vec![kind | u8::try_from(number.len() - 1).unwrap()];
     packet.extend(version.0.to_be_bytes());
     packet.push(u8::try_from(to.len()).unwrap());
     packet.extend(to);
     packet.extend(hex!("00 00"));
     packet.extend(length.to_be_bytes());
     let number_at = packet.len();
-    packet.extend(number.to_be_bytes());
+    packet.extend(number);
     let (key, iv, hp) = keys.parts();
     let mut nonce = iv;
-    for (byte, part) in nonce.iter_mut().rev().zip(number.to_le_bytes()) {
+    for (byte, part) in nonce.iter_mut().rev().zip(number.iter().rev()) {
         *byte ^= part;
     }
     let tag = Aes128Gcm::new(&key.into())
@@ -55,13 +73,14 @@ fn initial(
         .unwrap();
     packet.extend(text);
     packet.extend(tag);
-    let mut mask = *packet[number_at + 4..].first_chunk::<16>().unwrap();
-    let mut block = mask.into();
+    let sample = *packet[number_at + 4..].first_chunk::<16>().unwrap();
+    let mut block = sample.into();
     Aes128::new(&hp.into()).encrypt_block(&mut block);
-    mask = block.into();
+    let mask: [u8; 16] = block.into();
     packet[0] ^= mask[0] & 0x0f;
-    packet[number_at] ^= mask[1];
-    packet[number_at + 1] ^= mask[2];
+    for (byte, mask) in packet[number_at..].iter_mut().zip(&mask[1..=number.len()]) {
+        *byte ^= mask;
+    }
     packet
 }
 
@@ -111,6 +130,40 @@ const UP: &str = "Up Handshake { kind: 1, body: [160, 161, 162, 163], record_ver
 const UP_IN_ONE: &str =
     "Up Handshake { kind: 1, body: [160, 161, 162, 163], record_version: TLS 1.2 } 1";
 const DOWN: &str = "Down Handshake { kind: 2, body: [176, 177], record_version: TLS 1.2 } 1";
+
+/// RFC 9001 appendix A.2: the CRYPTO frame of the client's packet.
+const RFC_HELLO: [u8; 245] = hex!(
+    "060040f1010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e868"
+    "04fe3a47f06a2b69484c00000413011302010000c000000010000e00000b6578"
+    "616d706c652e636f6dff01000100000a00080006001d00170018001000070005"
+    "04616c706e000500050100000000003300260024001d00209370b2c9caa47fba"
+    "baf4559fedba753de171fa71f50f1ce15d43e994ec74d748002b000302030400"
+    "0d0010000e0403050306030203080408050806002d00020101001c0002400100"
+    "3900320408ffffffffffffffff05048000ffff07048000ffff08011001048000"
+    "75300901100f088394c8f03e51570806048000ffff"
+);
+
+#[test]
+fn the_clients_packet_of_the_rfc_is_built_and_read() {
+    let keys = keys(QuicVersion::V1, &CLIENT_ID);
+    let packet = seal(
+        QuicVersion::V1,
+        &keys.client,
+        &CLIENT_ID,
+        &[0, 0, 0, 2],
+        &RFC_HELLO,
+        1162,
+    );
+    assert_eq!(packet.len(), 1200);
+    assert_eq!(
+        packet[..32],
+        hex!("c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11")
+    );
+    assert_eq!(packet[1184..], hex!("e221af44860018ab0856972e194cd934"));
+    let body = &RFC_HELLO[8..];
+    let want = format!("Up Handshake {{ kind: 1, body: {body:?}, record_version: TLS 1.2 }} 1");
+    assert_eq!(read(&[(Up, packet)]), [want]);
+}
 
 #[test]
 fn every_version_is_read() {
