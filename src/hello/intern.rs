@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-/// Values by the canonical bytes that they are made of. Holds at most [`MAX_ENTRIES`]; then it forgets all and begins
+/// Values by the canonical bytes that they are made of. Holds at most 512; then it forgets all and begins
 /// anew, and whoever holds a value keeps it.
 #[derive(Debug)]
 pub struct Interner<T> {

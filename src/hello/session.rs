@@ -89,7 +89,7 @@ pub struct Session {
     pub key_exchange_group: Option<NamedGroup>,
     /// Both directions, by [`Direction::index`].
     pub progress: [Progress; 2],
-    /// Alerts in the clear, at most [`MAX_ALERTS`], with the direction they went.
+    /// Alerts in the clear, at most eight, with the direction they went.
     pub alerts: Vec<(Direction, bool, AlertDescription)>,
     server_certificate: bool,
     certificate_request: bool,
