@@ -189,6 +189,7 @@ struct Capture<'a> {
     number: u64,
     now: Timestamp,
     epoch: u64,
+    left_in_epoch: u64,
 }
 
 /// What the capture thread saw.
@@ -219,6 +220,7 @@ impl<'a> Capture<'a> {
             number: 0,
             now: Timestamp::default(),
             epoch: 0,
+            left_in_epoch: options.limits.epoch_packets.max(1),
         }
     }
 
@@ -268,10 +270,9 @@ impl<'a> Capture<'a> {
                             .map_or(frame.time, |last| last.max(frame.time)),
                     );
                     self.frame(&frame)?;
-                    if self
-                        .number
-                        .is_multiple_of(self.options.limits.epoch_packets)
-                    {
+                    self.left_in_epoch -= 1;
+                    if self.left_in_epoch == 0 {
+                        self.left_in_epoch = self.options.limits.epoch_packets.max(1);
                         self.send(&mut at, Some(self.tick(false)));
                     }
                 }

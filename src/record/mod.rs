@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use device::{Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey};
 pub(crate) use fields::decimal;
-pub use fields::{FIELDS, FieldSink, OfferFields, Rendered, Word};
+pub use fields::{Name, FIELDS, FieldSink, OfferFields, Rendered, Word};
 pub use hours::Hours;
 pub use outcome::{
     Act, Carrier, Cause, ClientCertificate, NegotiatedSource, Outcome, Route, Side, Upgrade,
