@@ -3,7 +3,10 @@
 //! In: contiguous bytes of one direction, or datagrams. Out: handshake messages, alerts and record headers, in order.
 //! A framing owns only the bytes of the message that it is putting together. It knows nothing of flows or time.
 
+pub mod proxy;
 pub mod scan;
+pub mod service;
+pub mod starttls;
 pub mod tls;
 
 use std::fmt;
