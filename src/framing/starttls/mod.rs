@@ -107,7 +107,10 @@ pub(crate) struct Entry {
 macro_rules! entry {
     ($module:path, $type:path) => {{
         use $module as protocol;
-        Entry { recognise: protocol::recognise, follow: || Box::<$type>::default() }
+        Entry {
+            recognise: protocol::recognise,
+            follow: || Box::<$type>::default(),
+        }
     }};
 }
 
@@ -178,9 +181,16 @@ pub(crate) mod tests {
     /// The same with a server's port.
     pub(crate) fn told_at(talk: &[(char, &[u8])], port: u16) -> Option<Story> {
         let play = |size: usize| {
-            let mut ledger = Ledger::new(Ends { opener: Some(Direction::Up), ports: [40000, port] });
+            let mut ledger = Ledger::new(Ends {
+                opener: Some(Direction::Up),
+                ports: [40000, port],
+            });
             for (who, bytes) in talk {
-                let from = if *who == 'C' { Direction::Up } else { Direction::Down };
+                let from = if *who == 'C' {
+                    Direction::Up
+                } else {
+                    Direction::Down
+                };
                 for chunk in bytes.chunks(size) {
                     ledger.bytes(from, chunk);
                 }
@@ -189,7 +199,63 @@ pub(crate) mod tests {
         };
         let whole = play(usize::MAX);
         let cut = play(1);
-        assert_eq!(format!("{whole:?}"), format!("{cut:?}"), "the cut into segments changes the story");
+        assert_eq!(
+            format!("{whole:?}"),
+            format!("{cut:?}"),
+            "the cut into segments changes the story"
+        );
         whole
+    }
+
+    /// Beginnings that the protocols know, for what follows them to be anything.
+    const OPENINGS: &[(char, &[u8])] = &[
+        ('S', b"220 mail.example ESMTP FTP\r\n"),
+        ('C', b"EHLO a\r\n"),
+        ('C', b"FEAT\r\n"),
+        ('S', b"+OK POP3\r\n"),
+        ('C', b"CAPA\r\n"),
+        ('S', b"* OK IMAP\r\n"),
+        ('S', b"200 NNTP\r\n"),
+        ('C', b"NICK a\r\n"),
+        ('S', b"\"IMPLEMENTATION\" \"x\"\r\n"),
+        ('C', b"<stream:stream version='1.0'>"),
+        ('C', b"CONNECT a:1 HTTP/1.1\r\n\r\n"),
+        ('C', b"\x05\x01\x00"),
+        ('C', b"\x04\x01\x00\x19\x00\x00\x00\x01\x00"),
+        ('C', b"\x30\x0c\x02\x01\x01\x60\x07"),
+        ('C', b"\0\0\0\x08\x04\xd2\x16\x2f"),
+        ('S', b"\x4a\0\0\0\x0a8.0"),
+        ('C', b"\x03\0\0\x13\x0e\xe0"),
+        ('C', b"\x12\x01\0\x1a\0\0\0\0\0"),
+        ('C', b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"),
+        ('C', b"\r\n\r\n\0\r\nQUIT\n\x21\x11"),
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_from_the_wire_panics(
+            opening in 0..OPENINGS.len(),
+            talk: Vec<(bool, Vec<u8>)>,
+            gap: (bool, u64),
+            known: bool,
+        ) {
+            let mut ledger = Ledger::new(Ends { opener: known.then_some(Direction::Up), ports: [1, 2] });
+            let way = |client| if client { Direction::Up } else { Direction::Down };
+            if let Some((who, bytes)) = OPENINGS.get(opening) {
+                ledger.bytes(way(*who == 'C'), bytes);
+            }
+            let half = talk.len() / 2;
+            for (at, (client, bytes)) in talk.iter().enumerate() {
+                if at == half {
+                    ledger.gap(way(gap.0), gap.1);
+                }
+                ledger.bytes(way(*client), bytes);
+            }
+            let story = ledger.finish();
+            let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.chars().count());
+            if let Some(story) = story {
+                proptest::prop_assert!(text(&story.client_name) <= 200 && text(&story.banner) <= 200);
+            }
+        }
     }
 }

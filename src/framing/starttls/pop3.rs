@@ -163,9 +163,7 @@ impl Pop3 {
         }
         let (word, rest) = lines::verb(line);
         match word.as_bytes() {
-            b"+OK" | b"-ERR"
-                if !self.greeted =>
-            {
+            b"+OK" | b"-ERR" if !self.greeted => {
                 self.greeted = true;
                 story.began = true;
                 story.name_server(rest);
