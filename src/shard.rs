@@ -14,8 +14,10 @@ use crate::flow::conclude::{End, conclude, conclude_udp};
 use crate::flow::table::{FlowTable, Slot};
 use crate::flow::tcp::{Context, TcpStream};
 use crate::flow::udp::{MAX_PROBED_DATAGRAMS, UdpActive};
-use crate::flow::{Active, Facts, Flow, Link, State};
+use crate::flow::{Active, Facts, Flow, LedgerFacts, LedgerSlot, Link, State};
 use crate::framing::demux;
+use crate::framing::service;
+use crate::framing::starttls::Ends;
 use crate::hello::intern::Interner;
 use crate::hello::session::{Moment, Session, Tables};
 use crate::record::{FlowRecord, Mac, Visibility};
@@ -244,9 +246,15 @@ impl Shard {
                         .unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES)),
                 )
             });
+            let ports = [Direction::Up, Direction::Down].map(|d| flow.key.source(d).1);
+            let ledger = LedgerSlot::Untried(Ends {
+                opener: flow.opener,
+                ports,
+            });
             flow.state = State::Active(Box::new(Active {
                 streams,
                 session: Session::default(),
+                ledger,
                 answer_from: None,
                 link,
             }));
@@ -258,6 +266,7 @@ impl Shard {
         let Active {
             streams,
             session,
+            ledger,
             answer_from,
             ..
         } = &mut **active;
@@ -268,6 +277,7 @@ impl Shard {
         };
         let mut context = Context {
             session,
+            ledger,
             tables: &mut shared.tables,
             limits: &self.limits,
             moment,
@@ -408,16 +418,42 @@ impl Shard {
                 segments: 1,
             };
             let Active {
-                streams, session, ..
+                streams,
+                session,
+                ledger,
+                ..
             } = &mut *active;
             let mut context = Context {
                 session,
+                ledger,
                 tables: &mut shared.tables,
                 limits: &self.limits,
                 moment,
             };
             for stream in streams {
                 while stream.give_up_hole(&mut context) {}
+            }
+        }
+        {
+            let moment = Moment {
+                time: flow.last_seen,
+                segments: 1,
+            };
+            let Active {
+                streams,
+                session,
+                ledger,
+                ..
+            } = &mut *active;
+            let mut context = Context {
+                session,
+                ledger,
+                tables: &mut shared.tables,
+                limits: &self.limits,
+                moment,
+            };
+            for stream in streams {
+                stream.flush(&mut context);
             }
         }
         if let Some(facts) = conclude(flow, &mut active, end) {
@@ -450,7 +486,10 @@ impl Shard {
                 _ => continue,
             };
             let Active {
-                streams, session, ..
+                streams,
+                session,
+                ledger,
+                ..
             } = &mut **active;
             let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
             if before == 0 {
@@ -463,6 +502,7 @@ impl Shard {
             };
             let mut context = Context {
                 session,
+                ledger,
                 tables: &mut shared.tables,
                 limits: &self.limits,
                 moment,
@@ -503,6 +543,11 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
     let mac = |d: Direction| facts.link.macs.get(d.index()).copied().flatten();
     let answer = facts.answer.as_deref();
     let hello = facts.offer.is_some();
+    let ledger = facts
+        .ledger
+        .map_or_else(LedgerFacts::default, |ledger| *ledger);
+    let alpn = answer.and_then(|a| a.alpn.clone());
+    let (service, service_source) = service_of(&ledger, server_port, alpn.as_deref());
     FlowRecord {
         flow_id: flow_id(flow),
         first_packet: flow.first_packet,
@@ -517,6 +562,16 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         server_mac: mac(server),
         vlans: facts.link.vlans,
         tunnels: facts.link.tunnels,
+        via: ledger.via,
+        via_target: ledger.via_target,
+        service,
+        service_source,
+        upgrade: ledger.upgrade,
+        continued_in_clear: ledger.continued_in_clear,
+        cleartext_credentials: ledger.cleartext_credentials,
+        client_name: ledger.client_name,
+        server_name_banner: ledger.server_name_banner,
+        starttls_injection: ledger.starttls_injection,
         carrier: facts.carrier,
         quic_version: facts.quic_version,
         outcome: facts.outcome,
@@ -527,7 +582,7 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         cipher_suite: answer.and_then(|a| a.cipher_suite),
         named_group: facts.named_group,
         sni: facts.sni,
-        alpn: answer.and_then(|a| a.alpn.clone()),
+        alpn,
         hello_retry: (hello || answer.is_some()).then_some(facts.hello_retry),
         resumed: facts.resumed,
         downgrade_sentinel: answer.map(|_| facts.downgrade_sentinel),
@@ -554,6 +609,36 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         offer: facts.offer,
         ..FlowRecord::default()
     }
+}
+
+/// The service as the talk in the clear told it, else as the server's port or the ALPN says.
+fn service_of(
+    ledger: &LedgerFacts,
+    server_port: u16,
+    alpn: Option<&str>,
+) -> (Option<&'static str>, Option<&'static str>) {
+    if let Some(told) = ledger.service {
+        // RFC 6409 section 3.1: submission is SMTP at a port of its own.
+        let service = if told == "smtp" && server_port == 587 {
+            "submission"
+        } else {
+            told
+        };
+        return (Some(service), Some("content"));
+    }
+    // Through a tunnel, the port that was asked for counts.
+    let tunnel = ledger.upgrade.is_some() && ledger.via.is_some();
+    let port = match &ledger.via_target {
+        Some(target) if tunnel => target.rsplit(':').next().and_then(|port| port.parse().ok()),
+        _ if tunnel => None,
+        _ => Some(server_port),
+    };
+    let by_port = port.and_then(service::by_port);
+    let by_alpn = || {
+        alpn.and_then(service::by_alpn)
+            .map_or((None, None), |service| (Some(service), Some("content")))
+    };
+    by_port.map_or_else(by_alpn, |service| (Some(service), Some("port")))
 }
 
 /// Stable over runs and versions: SipHash-1-3 with a zero key over endpoints, transport and time.

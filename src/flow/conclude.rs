@@ -4,8 +4,11 @@
 
 use super::tcp::TcpStream;
 use super::udp::UdpActive;
-use super::{Active, Facts, Flow};
+use super::{Active, Facts, Flow, LedgerFacts};
 use crate::dispatch::Direction;
+use crate::framing::service;
+use crate::framing::starttls::Story;
+use crate::framing::starttls::verdict::{self, Line, Seen, Tls};
 use crate::hello::registry::AlertDescription;
 use crate::hello::session::{Session, Unread};
 use crate::hello::version::ProtocolVersion;
@@ -28,13 +31,34 @@ pub enum End {
 
 /// The facts of a flow; `None` where it does not matter: neither TLS nor an attempt at it.
 pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
-    let session = &active.session;
     let record_layer = joined_version(flow, active);
-    if !session.is_tls() && session.alerts.is_empty() && record_layer.is_none() {
+    let told = active.ledger.finish();
+    let session = &active.session;
+    let tls = session.is_tls() || record_layer.is_some();
+    if !tls && session.alerts.is_empty() && told.is_none() {
         return None;
     }
-    let client = session.client.unwrap_or_else(|| flow.likely_client());
-    let (outcome, cause) = outcome(flow, active, client, record_layer.is_some(), end);
+    let speaks_as_client = told.as_ref().and_then(|(_, client)| *client);
+    let client = session
+        .client
+        .or(flow.opener)
+        .or(speaks_as_client)
+        .unwrap_or_else(|| flow.likely_client());
+    let story = told.map(|(story, _)| story);
+    let (mut outcome, mut cause) = outcome(flow, active, client, record_layer.is_some(), end);
+    let line = story
+        .as_ref()
+        .and_then(|story| verdict::conclude(story, &seen(flow, active, client, outcome)));
+    if !tls && session.alerts.is_empty() && line.is_none() {
+        return None;
+    }
+    if let Some(line) = line.filter(|_| !tls) {
+        (outcome, cause) = in_the_clear(session, client, line);
+    }
+    if let (Some(Cause::CleartextServer(protocol)), Some(story)) = (&mut cause, &story) {
+        *protocol = story.service.and_then(service::spoken);
+    }
+    let ledger = story.map(|story| Box::new(ledger_facts(story, line)));
     let (negotiated_version, negotiated_source) = match (session.version(), record_layer) {
         (Some(version), _) => (
             Some(Version::Exact(version)),
@@ -53,6 +77,7 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
         missing_bytes: active.streams.iter().map(TcpStream::missing).sum(),
         conflicting_bytes: active.streams.iter().map(TcpStream::conflicting).sum(),
         mid_stream: flow.is_mid_stream(),
+        ledger,
         ..facts
     })
 }
@@ -129,6 +154,54 @@ fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::
         conflicting_bytes: 0,
         mid_stream: false,
         beginning: super::Beginning::Unknown,
+        ledger: None,
+    }
+}
+
+/// What the ledger has to know of a flow besides what was said in the clear.
+fn seen(flow: &Flow, active: &Active, client: Direction, outcome: Outcome) -> Seen {
+    let session = &active.session;
+    let tls = match outcome {
+        Outcome::Negotiated | Outcome::ServerHelloOnly | Outcome::JoinedMidStream => Tls::Answered,
+        _ if session.answer.is_some() => Tls::Failed,
+        _ if session.is_tls() => Tls::Hello,
+        _ if !session.alerts.is_empty() => Tls::Alert,
+        _ => Tls::None,
+    };
+    Seen {
+        tls,
+        client: flow.half(client).packets > 0,
+        server: flow.half(client.flip()).packets > 0,
+        beginning: !flow.is_mid_stream(),
+        closed: flow.first_close.is_some(),
+        lost: active
+            .streams
+            .iter()
+            .find_map(TcpStream::lost)
+            .map(cause_of),
+    }
+}
+
+/// A session of the ledger in which no TLS was seen, or nothing of it but an alert.
+fn in_the_clear(session: &Session, client: Direction, line: Line) -> (Outcome, Option<Cause>) {
+    match fatal(session) {
+        Some((from, alert)) => (refused_by(from == client), Some(alert)),
+        None => (Outcome::Cleartext, line.cause),
+    }
+}
+
+fn ledger_facts(story: Story, line: Option<Line>) -> LedgerFacts {
+    LedgerFacts {
+        service: story.service,
+        via: story.via,
+        via_target: story.via_target,
+        upgrade: line.map(|line| line.upgrade),
+        continued_in_clear: line.map(|line| line.continued_in_clear),
+        // A secret before a ClientHello that nobody asked for is still one; where there was none, nothing is claimed.
+        cleartext_credentials: line.map(|line| line.cleartext_credentials),
+        client_name: story.client_name,
+        server_name_banner: story.banner,
+        starttls_injection: story.injected && line.is_some(),
     }
 }
 

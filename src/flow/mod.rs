@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::decode::{Tunnels, Vlans};
 use crate::dispatch::{Direction, FlowKey, Packet, tcp_flags};
 use crate::framing::quic::ConnectionId;
+use crate::framing::starttls::{Ends, Ledger, Story};
 use crate::framing::{demux, dtls, quic};
 use crate::hello::Offer;
 use crate::hello::registry::NamedGroup;
@@ -23,7 +24,7 @@ use crate::hello::server::Answer;
 use crate::hello::session::Session;
 use crate::hello::version::ProtocolVersion;
 use crate::record::{
-    Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Version,
+    Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Upgrade, Version,
 };
 use crate::time::Timestamp;
 use tcp::TcpStream;
@@ -90,10 +91,64 @@ pub struct Active {
     pub streams: [TcpStream; 2],
     /// What the hellos told.
     pub session: Session,
+    /// What was said before TLS, or instead of it.
+    pub ledger: LedgerSlot,
     /// Where the answering stream stood when the ClientHello was complete.
     pub answer_from: Option<u64>,
     /// The frame around it.
     pub link: Arc<Link>,
+}
+
+/// The upgrade ledger of a connection: there only while it is in the clear and its protocol known, or not yet ruled out.
+#[derive(Debug)]
+pub enum LedgerSlot {
+    /// Nothing was said in the clear.
+    Untried(Ends),
+    /// It is followed.
+    Follows(Box<Ledger>),
+    /// No protocol that matters here.
+    Dropped,
+}
+
+impl LedgerSlot {
+    /// Takes what `from` said in the clear.
+    pub fn bytes(&mut self, from: Direction, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Self::Untried(ends) = self {
+            *self = Self::Follows(Box::new(Ledger::new(*ends)));
+        }
+        if let Self::Follows(ledger) = self {
+            ledger.bytes(from, bytes);
+            if ledger.is_dull() {
+                *self = Self::Dropped;
+            }
+        }
+    }
+
+    /// `lost` bytes of `from` are missing.
+    pub fn gap(&mut self, from: Direction, lost: u64) {
+        if let Self::Untried(ends) = self {
+            *self = Self::Follows(Box::new(Ledger::new(*ends)));
+        }
+        if let Self::Follows(ledger) = self {
+            ledger.gap(from, lost);
+        }
+    }
+
+    /// Whether TLS comes in packets of TDS.
+    pub fn wraps_tls(&self) -> bool {
+        matches!(self, Self::Follows(ledger) if ledger.wraps_tls())
+    }
+
+    /// The story, and the protocol's client.
+    pub fn finish(&mut self) -> Option<(Story, Option<Direction>)> {
+        let Self::Follows(mut ledger) = std::mem::replace(self, Self::Dropped) else {
+            return None;
+        };
+        ledger.finish().map(|story| (story, ledger.client()))
+    }
 }
 
 /// What lies around the addresses in the frames of a flow.
@@ -137,6 +192,7 @@ pub struct Facts {
     pub conflicting_bytes: u64,
     pub mid_stream: bool,
     pub beginning: Beginning,
+    pub ledger: Option<Box<LedgerFacts>>,
 }
 
 /// What a flow of datagrams began with: another beginning between the same endpoints is another connection.
@@ -149,6 +205,21 @@ pub enum Beginning {
     Quic(Box<[ConnectionId]>),
     /// See [`dtls::beginning`].
     Dtls(u64),
+}
+
+/// What the upgrade ledger adds.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "as in the record")]
+pub struct LedgerFacts {
+    pub service: Option<&'static str>,
+    pub via: Option<&'static str>,
+    pub via_target: Option<Box<str>>,
+    pub upgrade: Option<Upgrade>,
+    pub continued_in_clear: Option<bool>,
+    pub cleartext_credentials: Option<bool>,
+    pub client_name: Option<Box<str>>,
+    pub server_name_banner: Option<Box<str>>,
+    pub starttls_injection: bool,
 }
 
 impl Flow {

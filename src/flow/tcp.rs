@@ -1,10 +1,12 @@
 //! One direction of a TCP connection while its beginning is followed: sequence numbers to offsets, bytes to events.
 
+use super::LedgerSlot;
 use super::stream::{Assembler, Piece};
 use crate::config::Limits;
 use crate::dispatch::{Direction, Packet};
 use crate::framing::openvpn::{self, Begin, OpenVpnReader};
 use crate::framing::scan::{self, Found, RecordRun};
+use crate::framing::starttls::tds::Unwrapper;
 use crate::framing::tls::{Progress, TlsReader};
 use crate::hello::session::{Moment, Session, Tables, Unread};
 use crate::hello::sslv2::{self, V2Hello};
@@ -29,6 +31,8 @@ pub struct TcpStream {
     early: Vec<Early>,
     assembler: Assembler,
     consumed: u64,
+    /// Up to here the ledger was told what came in the clear.
+    told: u64,
     reader: Reader,
     /// A segment begins at `consumed`, and TLS may begin with it.
     candidate: bool,
@@ -54,8 +58,18 @@ enum Reader {
     Tls(TlsReader),
     /// TLS in the packets of OpenVPN's control channel.
     OpenVpn(Box<OpenVpnReader>),
+    /// Records in packets of TDS.
+    Wrapped(Box<Wrapped>),
     /// Nothing more is read.
     Off,
+}
+
+#[derive(Debug)]
+struct Wrapped {
+    unwrapper: Unwrapper,
+    /// Bytes of records that the reader waits with: less than a record and a segment.
+    records: Vec<u8>,
+    reader: TlsReader,
 }
 
 /// What the readers work with and into.
@@ -63,6 +77,8 @@ enum Reader {
 pub struct Context<'a> {
     /// Both directions feed it.
     pub session: &'a mut Session,
+    /// What is said before TLS.
+    pub ledger: &'a mut LedgerSlot,
     /// Shared facts.
     pub tables: &'a mut Tables,
     /// Caps.
@@ -80,6 +96,7 @@ impl TcpStream {
             early: Vec::new(),
             assembler: Assembler::new(START, buffer),
             consumed: START,
+            told: START,
             reader: Reader::Scan,
             candidate: false,
             segments: 0,
@@ -202,6 +219,22 @@ impl TcpStream {
         true
     }
 
+    /// Tells the ledger what was held back because TLS might have begun there.
+    pub fn flush(&mut self, context: &mut Context<'_>) {
+        if self.is_scanning() {
+            self.tell(self.assembler.next(), context);
+        }
+    }
+
+    fn tell(&mut self, until: u64, context: &mut Context<'_>) {
+        let len = usize::try_from(until.saturating_sub(self.told)).unwrap_or(usize::MAX);
+        let bytes = self.assembler.since(self.told);
+        context
+            .ledger
+            .bytes(self.direction, bytes.get(..len).unwrap_or(bytes));
+        self.told = self.told.max(until);
+    }
+
     /// Lets go of all buffers; returns one for reuse.
     pub fn release(&mut self) -> Vec<u8> {
         self.reader = Reader::Off;
@@ -266,6 +299,17 @@ impl TcpStream {
 
     /// Reads on with the bytes from `boundary`, where the newest segment begins.
     fn advance(&mut self, boundary: u64, context: &mut Context<'_>) {
+        if let Reader::Scan = self.reader {
+            if context.ledger.wraps_tls() {
+                let reader = TlsReader::new(context.limits.max_handshake_bytes);
+                self.reader = Reader::Wrapped(Box::new(Wrapped {
+                    unwrapper: Unwrapper::default(),
+                    records: Vec::new(),
+                    reader,
+                }));
+                self.consumed = self.told;
+            }
+        }
         if let (Reader::Scan, false) = (&self.reader, self.from_start) {
             self.run.segment(self.assembler.since(boundary));
         }
@@ -309,18 +353,32 @@ impl TcpStream {
                     self.candidate = matches!(found, Found::Maybe { boundary: true, .. });
                     match found {
                         Found::At(at) => {
-                            self.consumed += at as u64;
+                            let begins = self.consumed + at as u64;
+                            self.tell(begins, context);
+                            self.consumed = begins;
                             self.segments = if at == 0 { self.segments.max(1) } else { 1 };
                             self.reader =
                                 Reader::Tls(TlsReader::new(context.limits.max_handshake_bytes));
                             continue;
                         }
                         Found::V2(at) => {
+                            self.tell(self.consumed + at as u64, context);
                             self.read_v2(at, context);
                             continue;
                         }
                         Found::Maybe { at, .. } => {
-                            self.consumed += at as u64;
+                            // A byte or two within a segment are no likeness that the ledger should wait for.
+                            let likely = self.candidate || bytes.len() - at > 2;
+                            let begins = self.consumed + at as u64;
+                            self.tell(
+                                if likely {
+                                    begins
+                                } else {
+                                    self.assembler.next()
+                                },
+                                context,
+                            );
+                            self.consumed = begins;
                             if at > 0 {
                                 self.segments = 1;
                             }
@@ -328,6 +386,7 @@ impl TcpStream {
                         Found::Nowhere => {
                             self.consumed = self.assembler.next();
                             self.segments = 0;
+                            self.tell(self.consumed, context);
                         }
                     }
                 }
@@ -353,6 +412,32 @@ impl TcpStream {
                     };
                     self.consumed += at as u64;
                     if progress == Progress::NotRecords {
+                        self.lose_track(Unread::Malformed("record header"), context);
+                    }
+                }
+                Reader::Wrapped(wrapped) => {
+                    let Wrapped {
+                        unwrapper,
+                        records,
+                        reader,
+                    } = &mut **wrapped;
+                    let packets = unwrapper.read(bytes, records);
+                    let moment = Moment {
+                        segments: self.segments.max(1),
+                        ..context.moment
+                    };
+                    let (session, tables, direction) =
+                        (&mut *context.session, &mut *context.tables, self.direction);
+                    let mut at = 0;
+                    let progress = reader.read(records, &mut at, &mut |event| {
+                        session.on_event(direction, event, moment, Carrier::Tls, tables)
+                    });
+                    records.drain(..at);
+                    if records.is_empty() {
+                        self.segments = 0;
+                    }
+                    self.consumed = self.assembler.next();
+                    if !packets || progress == Progress::NotRecords {
                         self.lose_track(Unread::Malformed("record header"), context);
                     }
                 }
@@ -393,7 +478,13 @@ impl TcpStream {
         let pending = (self.assembler.next() - len).saturating_sub(self.consumed);
         self.consumed = self.assembler.next();
         match &mut self.reader {
-            Reader::Scan => self.run.gap(len),
+            Reader::Scan => {
+                self.run.gap(len);
+                let before = self.assembler.next() - len;
+                self.tell(before, context);
+                context.ledger.gap(self.direction, len);
+            }
+            Reader::Wrapped(_) => self.lose_track(why, context),
             Reader::Tls(reader) => {
                 let (session, tables, direction, moment) = (
                     &mut *context.session,
@@ -421,11 +512,13 @@ impl TcpStream {
             }
             Reader::Off => {}
         }
+        self.told = self.assembler.next();
     }
 
     /// The records cannot be followed. Before this direction's hello, another may still come.
     fn lose_track(&mut self, why: Unread, context: &mut Context<'_>) {
         self.consumed = self.assembler.next();
+        self.told = self.consumed;
         if context.session.has_hello_of(self.direction) {
             context.session.go_blind(self.direction, why);
             self.reader = Reader::Off;

@@ -6,6 +6,9 @@
 pub mod demux;
 pub mod dtls;
 pub mod openvpn;
+pub mod proxy;
 pub mod quic;
 pub mod scan;
+pub mod service;
+pub mod starttls;
 pub mod tls;

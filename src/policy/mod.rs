@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub use route::{Cidr, CidrError, Networks};
 
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Act, FlowRecord, Outcome, Verdict, Version};
+use crate::record::{Act, FlowRecord, Outcome, Upgrade, Verdict, Version};
 
 /// Where a policy's rules come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,12 @@ pub fn judge(record: &mut FlowRecord, policy: &Policy) {
     record.verdict = judgement.verdict;
     record.reasons = judgement.reason.into_iter().collect();
     record.act = judgement.act;
+    if record.cleartext_credentials == Some(true) {
+        record.reasons.push(CLEARTEXT_CREDENTIALS);
+    }
+    if record.starttls_injection {
+        record.reasons.push(STARTTLS_INJECTION);
+    }
 }
 
 /// The version that was negotiated is older than the policy's minimum.
@@ -77,6 +83,13 @@ pub const MIN_VERSION: &str = "min-version";
 pub const MIN_VERSION_OFFER: &str = "min-version-offer";
 /// The version has a number that no standard ranks.
 pub const UNRANKED_VERSION: &str = "unranked-version";
+
+/// A session of a protocol that could have been upgraded to TLS, without it.
+pub const CLEARTEXT: &str = "cleartext";
+/// A secret that can be read or replayed went over the wire in the clear.
+pub const CLEARTEXT_CREDENTIALS: &str = "cleartext-credentials";
+/// Commands in the clear behind the request for TLS (CVE-2011-0411), or TLS records replaced by them.
+pub const STARTTLS_INJECTION: &str = "starttls-injection";
 
 const M365_SOURCES: &[Source] = &[Source {
     title: "Preparing for TLS 1.2 in Office 365 and Office 365 GCC",
@@ -113,6 +126,9 @@ fn judgement(record: &FlowRecord, policy: &Policy) -> Judgement {
         let act = offer_accepted.map(|accepted| if accepted { Act::Server } else { Act::Client });
         return breaks(MIN_VERSION, act);
     }
+    if let Some(judgement) = in_the_clear(record) {
+        return judgement;
+    }
     match record.outcome {
         // A refusal of today, whatever its cause, is not undone by a good version.
         Outcome::Negotiated | Outcome::ServerHelloOnly | Outcome::JoinedMidStream
@@ -129,6 +145,27 @@ fn judgement(record: &FlowRecord, policy: &Policy) -> Judgement {
         }
         outcome => unknown(undecided(outcome)),
     }
+}
+
+/// A session without TLS goes on under a policy that is about TLS alone; what it says is there for all to read. One that
+/// asked for TLS, did not get it and went on is what opportunistic TLS comes to.
+fn in_the_clear(record: &FlowRecord) -> Option<Judgement> {
+    let upgrade = record
+        .upgrade
+        .filter(|_| record.outcome == Outcome::Cleartext)?;
+    let went_on = record.continued_in_clear == Some(true);
+    let verdict = match upgrade {
+        Upgrade::Refused | Upgrade::AcceptedNoHello | Upgrade::StrippedSuspected if went_on => {
+            Verdict::GoesCleartext
+        }
+        Upgrade::Unknown if !went_on => Verdict::Unknown,
+        _ => Verdict::AtRisk,
+    };
+    Some(Judgement {
+        verdict,
+        reason: Some(CLEARTEXT),
+        act: None,
+    })
 }
 
 /// Whether the client offers a version that the policy takes; `None` where no ClientHello was read, or where all of
@@ -351,6 +388,29 @@ mod tests {
             assert_eq!(record.reasons.first().copied(), reason, "{name}");
             assert_eq!(record.act, act, "{name}");
             assert_eq!(record.policy.as_deref(), Some("m365"));
+        }
+    }
+
+    #[test]
+    fn sessions_in_the_clear() {
+        for (upgrade, went_on, verdict) in [
+            (Upgrade::NotRequested, true, Verdict::AtRisk),
+            (Upgrade::NotOffered, false, Verdict::AtRisk),
+            (Upgrade::Refused, false, Verdict::AtRisk),
+            (Upgrade::Refused, true, Verdict::GoesCleartext),
+            (Upgrade::StrippedSuspected, true, Verdict::GoesCleartext),
+            (Upgrade::Unknown, false, Verdict::Unknown),
+            (Upgrade::Unknown, true, Verdict::AtRisk),
+        ] {
+            let mut record = FlowRecord {
+                upgrade: Some(upgrade),
+                continued_in_clear: Some(went_on),
+                cleartext_credentials: Some(true),
+                ..flow(Outcome::Cleartext, None, &[])
+            };
+            judge(&mut record, &Policy::m365());
+            assert_eq!(record.verdict, verdict, "{upgrade} {went_on}");
+            assert_eq!(record.reasons, [CLEARTEXT, CLEARTEXT_CREDENTIALS]);
         }
     }
 

@@ -29,7 +29,10 @@ impl DeviceKey {
         Self {
             address: record.client_ip,
             mac: record.client_mac,
-            stack: record.offer.as_deref().map(|offer| *offer.fields.stack.get_or_init(|| stack(offer))),
+            stack: record
+                .offer
+                .as_deref()
+                .map(|offer| *offer.fields.stack.get_or_init(|| stack(offer))),
         }
     }
 }
@@ -234,7 +237,10 @@ impl Device {
             MAX_WORDS,
         );
         self.negotiated.count(record.negotiated_version, MAX_WORDS);
-        match self.peers.entry_by(|key| cmp_peer(key, record), || peer_key(record), MAX_PEERS) {
+        match self
+            .peers
+            .entry_by(|key| cmp_peer(key, record), || peer_key(record), MAX_PEERS)
+        {
             Some(peer) => {
                 peer.negotiated.count(record.negotiated_version, MAX_WORDS);
                 peer.outcomes.count(record.outcome, usize::MAX);
@@ -374,7 +380,12 @@ const MAX_NAME_BYTES: usize = 256;
 
 /// Where the record's peer stands beside `key`; as comparing with [`peer_key`], without making one.
 fn cmp_peer(key: &PeerKey, record: &FlowRecord) -> Ordering {
-    let PeerKey { address, port, sni, service } = key;
+    let PeerKey {
+        address,
+        port,
+        sni,
+        service,
+    } = key;
     address
         .cmp(&record.server_ip)
         .then_with(|| port.cmp(&record.server_port))

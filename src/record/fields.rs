@@ -207,26 +207,42 @@ impl FlowRecord {
         sink.flag(name!("continued_in_clear"), self.continued_in_clear);
         sink.flag(name!("cleartext_credentials"), self.cleartext_credentials);
         sink.text(name!("client_name"), self.client_name.as_deref());
-        sink.text(name!("server_name_banner"), self.server_name_banner.as_deref());
+        sink.text(
+            name!("server_name_banner"),
+            self.server_name_banner.as_deref(),
+        );
         sink.word(name!("carrier"), self.carrier.map(|v| v.name()));
         sink.word(name!("quic_version"), self.quic_version.map(QuicVersion));
         sink.word(name!("outcome"), Some(self.outcome.name()));
         sink.word(name!("cause"), self.cause);
         sink.word(name!("negotiated_version"), self.negotiated_version);
-        sink.word(name!("negotiated_source"),
+        sink.word(
+            name!("negotiated_source"),
             self.negotiated_source.map(|v| v.name()),
         );
         let offer = self.offer.as_deref();
         let none = OfferFields::default();
         let [versions, suites, groups, protocols] = &offer.map_or(&none, |o| &o.fields).parts;
         sink.shared(versions, |sink| {
-            sink.word(name!("client_max_version"), offer.and_then(Offer::max_version));
-            sink.words(name!("client_versions"), offer.map(|o| o.versions.iter().copied()));
-            sink.word(name!("client_legacy_version"), offer.map(|o| o.legacy_version));
+            sink.word(
+                name!("client_max_version"),
+                offer.and_then(Offer::max_version),
+            );
+            sink.words(
+                name!("client_versions"),
+                offer.map(|o| o.versions.iter().copied()),
+            );
+            sink.word(
+                name!("client_legacy_version"),
+                offer.map(|o| o.legacy_version),
+            );
         });
         sink.word(name!("client_record_version"), self.client_record_version);
         sink.word(name!("cipher_suite"), self.cipher_suite);
-        sink.word(name!("cipher_suite_id"), self.cipher_suite.map(CipherSuite::id));
+        sink.word(
+            name!("cipher_suite_id"),
+            self.cipher_suite.map(CipherSuite::id),
+        );
         sink.shared(suites, |sink| {
             let suites = offer.map(|o| o.cipher_suites.iter().map(|s| s.id()));
             sink.words(name!("client_cipher_suites"), suites);
@@ -236,10 +252,17 @@ impl FlowRecord {
             let copied = |of: fn(&Offer) -> Option<&Vec<NamedGroup>>| {
                 offer.and_then(of).map(|v| v.iter().copied())
             };
-            sink.words(name!("client_named_groups"), copied(|o| o.named_groups.as_ref()));
-            sink.words(name!("client_key_shares"), copied(|o| o.key_shares.as_ref()));
+            sink.words(
+                name!("client_named_groups"),
+                copied(|o| o.named_groups.as_ref()),
+            );
+            sink.words(
+                name!("client_key_shares"),
+                copied(|o| o.key_shares.as_ref()),
+            );
             let schemes = offer.and_then(|o| o.signature_algorithms.as_ref());
-            sink.words(name!("client_signature_algorithms"),
+            sink.words(
+                name!("client_signature_algorithms"),
                 schemes.map(|v| v.iter().copied()),
             );
         });
@@ -257,13 +280,18 @@ impl FlowRecord {
         sink.text(name!("ja3"), offer.and_then(|o| o.ja3.as_deref()));
         sink.text(name!("ja3s"), self.ja3s.as_deref());
         sink.text(name!("ja4"), offer.and_then(|o| o.ja4.as_deref()));
-        sink.number(name!("client_hello_bytes"), self.client_hello_bytes.map(u64::from));
-        sink.number(name!("client_hello_segments"),
+        sink.number(
+            name!("client_hello_bytes"),
+            self.client_hello_bytes.map(u64::from),
+        );
+        sink.number(
+            name!("client_hello_segments"),
             self.client_hello_segments.map(u64::from),
         );
         sink.words(name!("alerts"), Some(self.alerts.iter().copied()));
         self.visit_certificate(sink);
-        sink.word(name!("client_certificate"),
+        sink.word(
+            name!("client_certificate"),
             self.client_certificate.map(|v| v.name()),
         );
         sink.number(name!("tcp_rtt_us"), self.tcp_rtt_us);
@@ -289,16 +317,21 @@ impl FlowRecord {
         let text = |of: fn(&Certificate) -> &String| certificate.map(|c| of(c).as_str());
         sink.text(name!("certificate_subject"), text(|c| &c.subject));
         sink.text(name!("certificate_issuer"), text(|c| &c.issuer));
-        sink.time(name!("certificate_not_before"),
+        sink.time(
+            name!("certificate_not_before"),
             certificate.and_then(|c| c.not_before),
         );
-        sink.time(name!("certificate_not_after"),
+        sink.time(
+            name!("certificate_not_after"),
             certificate.and_then(|c| c.not_after),
         );
         sink.text(name!("certificate_key"), text(|c| &c.key));
         sink.text(name!("certificate_signature"), text(|c| &c.signature));
         sink.text(name!("certificate_sha256"), text(|c| &c.sha256));
-        sink.texts(name!("certificate_names"), certificate.map(|c| c.names.as_slice()));
+        sink.texts(
+            name!("certificate_names"),
+            certificate.map(|c| c.names.as_slice()),
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use device::{Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey};
 pub(crate) use fields::decimal;
-pub use fields::{Name, FIELDS, FieldSink, OfferFields, Rendered, Word};
+pub use fields::{FIELDS, FieldSink, Name, OfferFields, Rendered, Word};
 pub use hours::Hours;
 pub use outcome::{
     Act, Carrier, Cause, ClientCertificate, NegotiatedSource, Outcome, Route, Side, Upgrade,
@@ -110,6 +110,8 @@ pub struct FlowRecord {
     pub cleartext_credentials: Option<bool>,
     pub client_name: Option<Box<str>>,
     pub server_name_banner: Option<Box<str>>,
+    /// Commands in the clear came behind the request for TLS (CVE-2011-0411): told by a reason, not by a field.
+    pub starttls_injection: bool,
     pub carrier: Option<Carrier>,
     pub quic_version: Option<u32>,
     pub outcome: Outcome,
@@ -177,6 +179,7 @@ impl Default for FlowRecord {
             cleartext_credentials: None,
             client_name: None,
             server_name_banner: None,
+            starttls_injection: false,
             carrier: None,
             quic_version: None,
             outcome: Outcome::Unknown,

@@ -25,7 +25,12 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// As [`Self::entry`], for a key that is made only where it is new: `place` compares a key with it.
-    pub fn entry_by(&mut self, place: impl Fn(&K) -> Ordering, key: impl FnOnce() -> K, cap: usize) -> Option<&mut V>
+    pub fn entry_by(
+        &mut self,
+        place: impl Fn(&K) -> Ordering,
+        key: impl FnOnce() -> K,
+        cap: usize,
+    ) -> Option<&mut V>
     where
         V: Default,
     {
@@ -33,7 +38,12 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.at(found, key, cap)
     }
 
-    fn at(&mut self, found: Result<usize, usize>, key: impl FnOnce() -> K, cap: usize) -> Option<&mut V>
+    fn at(
+        &mut self,
+        found: Result<usize, usize>,
+        key: impl FnOnce() -> K,
+        cap: usize,
+    ) -> Option<&mut V>
     where
         V: Default,
     {

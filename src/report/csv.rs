@@ -2,7 +2,7 @@
 //! spares the tools of the shell a carriage return in the last column).
 
 use super::escape;
-use crate::record::{Name, FIELDS, FieldSink, FlowRecord, Word, decimal};
+use crate::record::{FIELDS, FieldSink, FlowRecord, Name, Word, decimal};
 use crate::time::Timestamp;
 
 /// Appends the row of names.

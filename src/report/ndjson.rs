@@ -1,7 +1,7 @@
 //! A flow record as one line of JSON.
 
 use super::escape;
-use crate::record::{Name, FieldSink, FlowRecord, Rendered, Word, decimal};
+use crate::record::{FieldSink, FlowRecord, Name, Rendered, Word, decimal};
 use crate::time::Timestamp;
 
 /// Appends `record` as one JSON object and a line feed. This is on the hot path: no formatting machinery, no

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::page::{Look, Page, Piece};
 use super::{heading, period, version_or_none};
-use crate::policy::{MIN_VERSION_OFFER, UNRANKED_VERSION};
+use crate::policy::{CLEARTEXT, CLEARTEXT_CREDENTIALS, MIN_VERSION_OFFER, UNRANKED_VERSION};
 use crate::record::{
     Act, Device, DeviceKey, Hours, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap, Verdict,
     Version,
@@ -48,6 +48,15 @@ impl Machine<'_> {
     pub(super) fn verdict(&self) -> Verdict {
         let verdicts = self.stacks.iter().map(|(_, d)| d.verdict());
         verdicts.max().unwrap_or(Verdict::Unknown)
+    }
+
+    /// Whether nothing worse is known of it than that it speaks without TLS.
+    pub(super) fn is_in_the_clear(&self) -> bool {
+        matches!(self.verdict(), Verdict::AtRisk | Verdict::GoesCleartext)
+            && self.worst_stacks().any(|(_, d)| {
+                let mut reasons = d.judgements.worst_reasons();
+                reasons.any(|reason| reason == CLEARTEXT)
+            })
     }
 
     /// Who has to change for that to go away.
@@ -113,6 +122,7 @@ pub(super) fn devices(
     let attention = machines.iter().filter(|m| m.verdict() >= Verdict::AtRisk);
     let (held_back, change): (Vec<_>, Vec<_>) =
         attention.partition(|m| m.act() == Some(Act::Server));
+    let (clear, change): (Vec<_>, Vec<_>) = change.into_iter().partition(|m| m.is_in_the_clear());
     let unknown: Vec<_> = machines
         .iter()
         .filter(|m| m.verdict() == Verdict::Unknown)
@@ -128,6 +138,17 @@ pub(super) fn devices(
         device(page, summary, machine)?;
     }
     more(page, change.len(), MAX_DEVICES, "device", "devices")?;
+
+    if !clear.is_empty() {
+        heading(page, "Devices that speak without TLS")?;
+    }
+    for (i, machine) in clear.iter().take(MAX_DEVICES).enumerate() {
+        if i > 0 {
+            page.blank()?;
+        }
+        device(page, summary, machine)?;
+    }
+    more(page, clear.len(), MAX_DEVICES, "device", "devices")?;
 
     if !held_back.is_empty() {
         heading(page, "Devices held back by a server")?;
@@ -338,10 +359,8 @@ fn stack(
 fn sentence(machine: &Machine<'_>, device: &Device, peer: &Peer) -> String {
     let server_is_ours = matches!(peer.route, Some(Route::Inbound | Route::Internal));
     let offered = newest(&device.offered).map_or_else(|| "nothing known".into(), word);
-    let refused = peer
-        .judgements
-        .worst_reasons()
-        .any(|reason| reason == MIN_VERSION_OFFER);
+    let reasons = || peer.judgements.worst_reasons();
+    let refused = reasons().any(|reason| reason == MIN_VERSION_OFFER);
     let client = |what: &str| {
         let who = if machine.ours() {
             "This device must change"
@@ -366,6 +385,20 @@ fn sentence(machine: &Machine<'_>, device: &Device, peer: &Peer) -> String {
         Some(Act::Both) => client(&format!(
             "it offers nothing newer than {offered}; the server must change too"
         )),
+        None if reasons().any(|reason| reason == CLEARTEXT) => {
+            let asked = match peer.judgements.worst() {
+                Some(Verdict::GoesCleartext) => {
+                    "TLS was asked for and not had; it went on without. "
+                }
+                _ => "",
+            };
+            let what = if reasons().any(|reason| reason == CLEARTEXT_CREDENTIALS) {
+                "Passwords or tokens"
+            } else {
+                "Its words"
+            };
+            format!("{asked}{what} can be read on the way.")
+        }
         None => "Who must change is not known: the ClientHello was not captured.".into(),
     }
 }
@@ -455,7 +488,7 @@ fn how(summary: &Summary, peer: &Peer) -> (Look, String) {
         (true, Some((Outcome::RefusedByServer, _))) => "refused by",
         (true, Some((Outcome::RefusedByClient, _))) => "broken off with",
         (true, Some((Outcome::NoAnswer, _))) => "no answer from",
-        (true, Some((Outcome::Cleartext, _))) => "without TLS with",
+        (true, Some((Outcome::Cleartext, _))) => "in the clear with",
         _ => "with",
     };
     (Look::Warn, words.into())

@@ -57,8 +57,9 @@ fn answer(page: &mut Page<'_>, summary: &Summary, machines: &[Machine<'_>]) -> i
         .iter()
         .filter(|m| m.verdict() == Verdict::Unknown)
         .count();
+    let in_the_clear = machines.iter().filter(|m| m.is_in_the_clear()).count();
     match breaking.len() as u64 {
-        0 if unknown > 0 => page.line(&[(
+        0 if unknown > 0 || in_the_clear > 0 => page.line(&[(
             Look::Good,
             format!("No device is seen to break under {policy}."),
         )])?,
@@ -73,6 +74,11 @@ fn answer(page: &mut Page<'_>, summary: &Summary, machines: &[Machine<'_>]) -> i
                 format!("{} of {of_all} {verb} under {policy}.", grouped(n)),
             )])?;
         }
+    }
+    if in_the_clear > 0 {
+        let devices = counted(in_the_clear as u64, "device speaks", "devices speak");
+        let text = format!("{devices} without TLS, for all on the way to read.");
+        page.paragraph(2, Look::Warn, &text)?;
     }
     let acts = |wanted: &dyn Fn(Option<Act>) -> bool| -> Vec<&Machine<'_>> {
         let found = breaking.iter().filter(|m| wanted(m.act()));

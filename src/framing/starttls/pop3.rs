@@ -1,0 +1,232 @@
+//! POP3 (RFC 1939): STLS as in RFC 2595, CAPA as in RFC 2449.
+
+use super::lines::{self, Lines};
+use super::{Match, Pending, Protocol, Story, Talk};
+use crate::record::Side;
+
+const WORK: &[&[u8]] = &[
+    b"USER", b"PASS", b"APOP", b"STAT", b"LIST", b"UIDL", b"RETR", b"TOP", b"DELE", b"LAST",
+];
+
+pub(super) fn recognise(talk: &Talk<'_>) -> Match {
+    let telling = lines::verbs(talk.client, talk.last)
+        .filter(|word| {
+            WORK.contains(&word.as_bytes())
+                || matches!(word.as_bytes(), b"CAPA" | b"STLS" | b"AUTH")
+        })
+        .count();
+    if talk.server.is_empty() {
+        // FTP has USER and PASS as well: without a server's word only the port tells.
+        return match telling {
+            0 if talk.client.len() > 512 => Match::No,
+            0 | 1 if talk.last => Match::No,
+            _ if !talk.last => Match::More,
+            _ => Match::of(talk.port == 110),
+        };
+    }
+    // Redis answers +OK too, but is asked in arrays.
+    if !lines::may_start_with(talk.server, b"+OK") && !lines::may_start_with(talk.server, b"-ERR")
+        || talk.client.starts_with(b"*")
+    {
+        return Match::No;
+    }
+    if telling > 0 && talk.server.starts_with(b"+OK") {
+        return Match::Yes;
+    }
+    if talk.last {
+        let first = talk
+            .server
+            .split(|b| *b == b'\n')
+            .next()
+            .unwrap_or_default();
+        return Match::of(lines::contains(first, b"POP"));
+    }
+    Match::More
+}
+
+/// A session.
+#[derive(Debug, Default)]
+pub(crate) struct Pop3 {
+    from_client: Lines,
+    from_server: Lines,
+    pending: Pending<Command>,
+    greeted: bool,
+    /// The answer whose lines come, up to a lone dot.
+    listing: Option<Command>,
+    /// The server asked for the next line of a login.
+    dialogue: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Command {
+    Capa,
+    Stls,
+    /// Answered by many lines.
+    Listing,
+    Other,
+}
+
+impl Protocol for Pop3 {
+    fn client(&mut self, mut bytes: &[u8], story: &mut Story) {
+        begin(story);
+        let mut lines = std::mem::take(&mut self.from_client);
+        while let Some(line) = lines.next(&mut bytes) {
+            self.client_line(line, story);
+        }
+        self.from_client = lines;
+    }
+
+    fn server(&mut self, mut bytes: &[u8], story: &mut Story) {
+        begin(story);
+        let mut lines = std::mem::take(&mut self.from_server);
+        while let Some(line) = lines.next(&mut bytes) {
+            self.server_line(line, story);
+        }
+        self.from_server = lines;
+    }
+
+    fn gap(&mut self, from: Side, lost: u64) {
+        self.pending.clear();
+        match from {
+            Side::Client => self.from_client.gap(lost),
+            Side::Server => self.from_server.gap(lost),
+        }
+    }
+
+    fn finish(&mut self, story: &mut Story) {
+        if let Some(line) = self.from_client.rest() {
+            self.client_line(&line, story);
+        }
+        if let Some(line) = self.from_server.rest() {
+            self.server_line(&line, story);
+        }
+    }
+}
+
+fn begin(story: &mut Story) {
+    story.service = Some("pop3");
+    story.has_ledger = true;
+}
+
+impl Pop3 {
+    fn client_line(&mut self, line: &[u8], story: &mut Story) {
+        if std::mem::take(&mut self.dialogue) {
+            self.pending.push(Command::Other);
+            return;
+        }
+        let (word, rest) = lines::verb(line);
+        let verb = word.as_bytes();
+        if story.request == super::Request::Asked && word.is_command(3..=4) {
+            story.injected = true;
+        }
+        if WORK.contains(&verb) || verb == b"AUTH" && !rest.is_empty() {
+            story.work();
+        }
+        let command = match verb {
+            b"CAPA" => {
+                story.asked_list = true;
+                Command::Capa
+            }
+            b"STLS" => {
+                story.ask();
+                Command::Stls
+            }
+            b"PASS" => {
+                story.secret();
+                Command::Other
+            }
+            b"AUTH" => {
+                if lines::is_clear_mechanism(lines::verb(rest).0.as_bytes()) {
+                    story.secret();
+                }
+                if rest.is_empty() {
+                    Command::Listing
+                } else {
+                    Command::Other
+                }
+            }
+            b"LIST" | b"UIDL" if rest.is_empty() => Command::Listing,
+            b"RETR" | b"TOP" => Command::Listing,
+            _ => Command::Other,
+        };
+        self.pending.push(command);
+    }
+
+    fn server_line(&mut self, line: &[u8], story: &mut Story) {
+        if let Some(listing) = self.listing {
+            if line == b"." {
+                self.listing = None;
+            } else if listing == Command::Capa && line.trim_ascii().eq_ignore_ascii_case(b"STLS") {
+                story.list(true);
+            }
+            return;
+        }
+        let (word, rest) = lines::verb(line);
+        match word.as_bytes() {
+            b"+OK" | b"-ERR" if !self.greeted => {
+                self.greeted = true;
+                story.began = true;
+                story.name_server(rest);
+            }
+            // RFC 5034 section 4: a challenge.
+            b"+" => self.dialogue = true,
+            answer @ (b"+OK" | b"-ERR") => {
+                self.greeted = true;
+                let yes = answer == b"+OK";
+                match self.pending.pop() {
+                    Some(Command::Stls) => story.answer(yes),
+                    Some(command @ (Command::Capa | Command::Listing)) => {
+                        story.listed |= command == Command::Capa;
+                        self.listing = yes.then_some(command);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::super::tests::told;
+
+    #[test]
+    fn stls_and_capa() {
+        let story = told(&[
+            ('S', b"+OK Dovecot ready.\r\n"),
+            ('C', b"CAPA\r\n"),
+            ('S', b"+OK\r\nTOP\r\nSTLS\r\n.\r\n"),
+            ('C', b"STLS\r\n"),
+            ('S', b"+OK Begin\r\n"),
+        ])
+        .expect("POP3");
+        assert_eq!(
+            (story.request, story.offered, story.worked),
+            (Request::Accepted, true, false)
+        );
+        assert_eq!(story.banner.as_deref(), Some("Dovecot ready."));
+    }
+
+    #[test]
+    fn a_mail_is_no_list_and_apop_no_secret() {
+        let story = told(&[
+            ('S', b"+OK <1@pop.example>\r\n"),
+            ('C', b"APOP a 0123\r\n"),
+            ('S', b"+OK\r\n"),
+            ('C', b"RETR 1\r\n"),
+            ('S', b"+OK\r\nSTLS\r\n.\r\n"),
+        ])
+        .expect("POP3");
+        assert!(story.worked && !story.secret && !story.offered && !story.listed);
+    }
+
+    #[test]
+    fn redis_is_not_pop3() {
+        assert_eq!(
+            told(&[('C', b"*1\r\n$4\r\nAUTH\r\n"), ('S', b"+OK\r\n")]),
+            None
+        );
+    }
+}
