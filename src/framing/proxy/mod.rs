@@ -17,7 +17,10 @@ pub(crate) struct Tunnel(Box<Ledger>);
 
 impl Default for Tunnel {
     fn default() -> Self {
-        Self(Box::new(Ledger::new(Ends { opener: Some(Direction::Up), ports: [0, 0] })))
+        Self(Box::new(Ledger::new(Ends {
+            opener: Some(Direction::Up),
+            ports: [0, 0],
+        })))
     }
 }
 
@@ -28,7 +31,14 @@ impl Tunnel {
             return;
         }
         story.tunnelled = true;
-        self.0.bytes(if from == Side::Client { Direction::Up } else { Direction::Down }, bytes);
+        self.0.bytes(
+            if from == Side::Client {
+                Direction::Up
+            } else {
+                Direction::Down
+            },
+            bytes,
+        );
     }
 
     /// Names what ran inside.
