@@ -117,6 +117,10 @@ impl LedgerSlot {
             return;
         }
         if let Self::Untried(ends) = self {
+            if Ledger::rules_out(ends, from, bytes) {
+                *self = Self::Dropped;
+                return;
+            }
             *self = Self::Follows(Box::new(Ledger::new(*ends)));
         }
         if let Self::Follows(ledger) = self {

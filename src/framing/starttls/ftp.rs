@@ -17,6 +17,9 @@ const IDLE: &[&[u8]] = &[
 ];
 
 pub(super) fn recognise(talk: &Talk<'_>) -> Match {
+    if !lines::is_text(talk.client) || !lines::is_text(talk.server) {
+        return Match::No;
+    }
     let telling = lines::verbs(talk.client, talk.last)
         .filter(|word| TELLING.contains(&word.as_bytes()))
         .count();

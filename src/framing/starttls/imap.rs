@@ -35,6 +35,9 @@ const WORK: &[&[u8]] = &[
 const OTHER: &[&[u8]] = &[b"CAPABILITY", b"STARTTLS", b"NOOP", b"LOGOUT", b"ID"];
 
 pub(super) fn recognise(talk: &Talk<'_>) -> Match {
+    if !lines::is_text(talk.client) || !lines::is_text(talk.server) {
+        return Match::No;
+    }
     let greetings: [&[u8]; 3] = [b"* OK", b"* PREAUTH", b"* BYE"];
     if greetings.iter().any(|g| lines::starts_with(talk.server, g)) {
         return Match::Yes;

@@ -5,6 +5,9 @@ use super::{Match, Protocol, Story, Talk};
 use crate::record::Side;
 
 pub(super) fn recognise(talk: &Talk<'_>) -> Match {
+    if !lines::is_text(talk.client) || !lines::is_text(talk.server) {
+        return Match::No;
+    }
     let mut told = false;
     for word in lines::verbs(talk.client, talk.last) {
         match word.as_bytes() {

@@ -62,6 +62,34 @@ impl Ledger {
         }
     }
 
+    /// Whether no protocol begins with these bytes of `from`: most connections end here, before anything is kept.
+    pub fn rules_out(ends: &Ends, from: Direction, bytes: &[u8]) -> bool {
+        if header::parse(bytes) != Header::No {
+            return false;
+        }
+        let port = ends.ports.get(from.index()).copied().unwrap_or(0);
+        let other_port = ends.ports.get(from.flip().index()).copied().unwrap_or(0);
+        let said = Talk {
+            client: bytes,
+            server: &[],
+            port: other_port,
+            last: false,
+        };
+        let heard = Talk {
+            client: &[],
+            server: bytes,
+            port,
+            last: false,
+        };
+        let may = |talk: &Talk<'_>| {
+            PROTOCOLS
+                .iter()
+                .any(|entry| (entry.recognise)(talk) != Match::No)
+        };
+        let as_client = ends.opener != Some(from.flip()) && may(&said);
+        !as_client && !(ends.opener != Some(from) && may(&heard))
+    }
+
     /// Whether nothing was recognised and nothing will be: it may be dropped.
     pub fn is_dull(&self) -> bool {
         matches!(self.stage, Stage::Done) && !self.story.has_ledger && self.story.via.is_none()

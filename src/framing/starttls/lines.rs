@@ -160,6 +160,12 @@ pub(crate) fn reply(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     }
 }
 
+/// Whether `bytes` begin as commands and replies do, so that words may be looked for. What follows may be 8-bit.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    let text = |b: &u8| b.is_ascii_graphic() || b.is_ascii_whitespace();
+    bytes.iter().take(4).all(text)
+}
+
 /// The lines of the first numbered reply, as far as they are there.
 pub(crate) fn greeting(bytes: &[u8]) -> &[u8] {
     let mut end = 0;

@@ -9,6 +9,9 @@ const WORK: &[&[u8]] = &[
 ];
 
 pub(super) fn recognise(talk: &Talk<'_>) -> Match {
+    if !lines::is_text(talk.client) || !lines::is_text(talk.server) {
+        return Match::No;
+    }
     let telling = lines::verbs(talk.client, talk.last)
         .filter(|word| {
             WORK.contains(&word.as_bytes())

@@ -41,6 +41,9 @@ const KEYWORDS: &[&[u8]] = &[
 ];
 
 pub(super) fn recognise(talk: &Talk<'_>) -> Match {
+    if !lines::is_text(talk.client) || !lines::is_text(talk.server) {
+        return Match::No;
+    }
     let says = |telling: &[&[u8]]| {
         lines::verbs(talk.client, talk.last)
             .filter(|word| telling.contains(&word.as_bytes()))

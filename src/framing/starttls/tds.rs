@@ -26,6 +26,15 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
         None | Some(&(kind::REPLY | kind::PRELOGIN)) => true,
         Some(_) => false,
     };
+    if let ([], [kind::REPLY, 0 | 1, high, low, ..]) = (talk.client, talk.server) {
+        // Joined in the middle of an answer: the next request will tell.
+        let whole = usize::from(u16::from_be_bytes([*high, *low])) == talk.server.len();
+        return if whole && !talk.last {
+            Match::More
+        } else {
+            Match::No
+        };
+    }
     let Some([kind, status, high, low, _, _, packet, window]) =
         talk.client.first_chunk::<HEADER_LEN>()
     else {
