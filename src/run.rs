@@ -517,9 +517,7 @@ impl<'a> Worker<'a> {
     fn batch(&mut self, epoch: u64) -> Batch {
         let mut batch = self.spare.try_recv().unwrap_or_default();
         batch.epoch = epoch;
-        for shard in &mut self.shards {
-            shard.take_records(&mut batch.records);
-        }
+        self.shared.take_records(&mut batch.records);
         for record in &mut batch.records {
             record.route = self.ours.route(record.client_ip, record.server_ip);
             judge(record, self.policy);

@@ -32,7 +32,6 @@ pub struct Shard {
     holding: std::collections::VecDeque<Slot>,
     held_bytes: usize,
     counts: ShardCounts,
-    records: Vec<FlowRecord>,
 }
 
 /// What the shards of one worker share: facts kept once, and memory for reuse. Nothing that is written out depends on
@@ -42,6 +41,19 @@ pub struct Shared {
     tables: Tables,
     links: Interner<Link>,
     buffers: Vec<Vec<u8>>,
+    actives: Vec<Box<Active>>,
+    records: Vec<FlowRecord>,
+}
+
+impl Shared {
+    /// Adds the records of flows that ended since the last call to `records`, in no order.
+    pub fn take_records(&mut self, records: &mut Vec<FlowRecord>) {
+        if records.is_empty() {
+            std::mem::swap(records, &mut self.records);
+        } else {
+            records.append(&mut self.records);
+        }
+    }
 }
 
 /// What a shard could not keep.
@@ -55,6 +67,8 @@ pub struct ShardCounts {
 
 /// Buffers kept for reuse.
 const MAX_SPARE_BUFFERS: usize = 1024;
+/// Memory for flows that are followed, kept for reuse.
+const MAX_SPARE_ACTIVES: usize = 1024;
 /// Larger ones are not kept.
 const MAX_SPARE_BYTES: usize = 16 << 10;
 /// Room for one direction's part of an ordinary handshake.
@@ -76,7 +90,6 @@ impl Shard {
             holding: std::collections::VecDeque::new(),
             held_bytes: 0,
             counts: ShardCounts::default(),
-            records: Vec::new(),
         }
     }
 
@@ -152,11 +165,6 @@ impl Shard {
                 shared,
             );
         }
-    }
-
-    /// Adds the records of flows that ended since the last call to `records`, in no order.
-    pub fn take_records(&mut self, records: &mut Vec<FlowRecord>) {
-        records.append(&mut self.records);
     }
 
     /// What could not be kept.
@@ -251,13 +259,20 @@ impl Shard {
                 opener: flow.opener,
                 ports,
             });
-            flow.state = State::Active(Box::new(Active {
+            let active = Active {
                 streams,
                 session: Session::default(),
                 ledger,
                 answer_from: None,
                 link,
-            }));
+            };
+            flow.state = State::Active(match shared.actives.pop() {
+                Some(mut spare) => {
+                    *spare = active;
+                    spare
+                }
+                None => Box::new(active),
+            });
         }
         let isns = flow.halves.map(|half| half.isn);
         let State::Active(active) = &mut flow.state else {
@@ -412,49 +427,29 @@ impl Shard {
         };
         let held: usize = active.streams.iter().map(TcpStream::held_bytes).sum();
         self.held_bytes = self.held_bytes.saturating_sub(held);
-        if end != End::Settled {
-            let moment = Moment {
+        let Active {
+            streams,
+            session,
+            ledger,
+            ..
+        } = &mut *active;
+        let mut context = Context {
+            session,
+            ledger,
+            tables: &mut shared.tables,
+            limits: &self.limits,
+            moment: Moment {
                 time: flow.last_seen,
                 segments: 1,
-            };
-            let Active {
-                streams,
-                session,
-                ledger,
-                ..
-            } = &mut *active;
-            let mut context = Context {
-                session,
-                ledger,
-                tables: &mut shared.tables,
-                limits: &self.limits,
-                moment,
-            };
-            for stream in streams {
+            },
+        };
+        if end != End::Settled {
+            for stream in streams.iter_mut() {
                 while stream.give_up_hole(&mut context) {}
             }
         }
-        {
-            let moment = Moment {
-                time: flow.last_seen,
-                segments: 1,
-            };
-            let Active {
-                streams,
-                session,
-                ledger,
-                ..
-            } = &mut *active;
-            let mut context = Context {
-                session,
-                ledger,
-                tables: &mut shared.tables,
-                limits: &self.limits,
-                moment,
-            };
-            for stream in streams {
-                stream.flush(&mut context);
-            }
+        for stream in streams {
+            stream.flush(&mut context);
         }
         if let Some(facts) = conclude(flow, &mut active, end) {
             flow.state = State::Settled(Box::new(facts));
@@ -466,6 +461,9 @@ impl Shard {
             {
                 shared.buffers.push(buffer);
             }
+        }
+        if shared.actives.len() < MAX_SPARE_ACTIVES {
+            shared.actives.push(active);
         }
     }
 
@@ -523,7 +521,7 @@ impl Shard {
             return;
         };
         if let State::Settled(facts) = flow.state {
-            self.records.push(record(
+            shared.records.push(record(
                 &Flow {
                     state: State::Dull,
                     ..flow

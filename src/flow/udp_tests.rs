@@ -42,7 +42,7 @@ fn records(datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord> {
     }
     shard.finish(&mut shared);
     let mut records = Vec::new();
-    shard.take_records(&mut records);
+    shared.take_records(&mut records);
     records.sort_by_key(|r| r.first_packet);
     records
 }
