@@ -181,6 +181,8 @@ struct Capture<'a> {
     options: &'a AuditOptions,
     stop: &'a AtomicBool,
     queues: Vec<Sender<Arc<Block>>>,
+    /// The worker of each shard.
+    owners: [usize; SHARDS],
     pool: Receiver<Block>,
     hasher: Hasher,
     decoder: Decoder,
@@ -211,6 +213,7 @@ impl<'a> Capture<'a> {
         Self {
             options,
             stop,
+            owners: std::array::from_fn(|shard| worker_of(shard, queues.len())),
             queues,
             pool,
             hasher: Hasher::fixed(),
@@ -349,7 +352,7 @@ impl<'a> Capture<'a> {
             vlans: decoded.vlans,
             tunnels: decoded.tunnels,
         };
-        let worker = worker_of(shard_of(hash), self.queues.len());
+        let worker = self.owners.get(shard_of(hash)).copied().unwrap_or_default();
         if let Some(lane) = self.block.lanes.get_mut(worker) {
             lane.packets.push(packet);
         }
@@ -476,6 +479,9 @@ impl<'a> Worker<'a> {
         batches: &Sender<Batch>,
         pool: &Sender<Block>,
     ) -> ShardCounts {
+        // Where each shard lies among this worker's: a division less for each packet.
+        let places: [usize; SHARDS] = std::array::from_fn(|shard| shard / self.workers);
+        let place = |hash| places.get(shard_of(hash)).copied().unwrap_or_default();
         for block in blocks {
             for packets in block
                 .lanes
@@ -484,12 +490,12 @@ impl<'a> Worker<'a> {
                 .chunks(WARM_PACKETS)
             {
                 for packet in packets {
-                    if let Some(shard) = self.shards.get(shard_of(packet.hash) / self.workers) {
+                    if let Some(shard) = self.shards.get(place(packet.hash)) {
                         shard.warm(packet.hash);
                     }
                 }
                 for packet in packets {
-                    if let Some(shard) = self.shards.get_mut(shard_of(packet.hash) / self.workers) {
+                    if let Some(shard) = self.shards.get_mut(place(packet.hash)) {
                         shard.packet(packet, &block, &mut self.shared);
                     }
                 }
