@@ -87,10 +87,16 @@ fn main() -> Result<()> {
     for path in &args.template {
         templates.extend(load(path, &args)?);
     }
-    ensure!(!templates.is_empty(), "no template has a complete connection");
-    let file = File::create(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    ensure!(
+        !templates.is_empty(),
+        "no template has a complete connection"
+    );
+    let file =
+        File::create(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    out.write_all(&[0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0])?;
+    out.write_all(&[
+        0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+    ])?;
 
     let mut random = Random(args.seed);
     let mut started = 0;
@@ -109,7 +115,12 @@ fn main() -> Result<()> {
                 }
             }
             order.retain(|_| args.loss == 0 || random.below(1000) >= args.loss);
-            open.push(Open { number: started, template, next: 0, order });
+            open.push(Open {
+                number: started,
+                template,
+                next: 0,
+                order,
+            });
             started += 1;
         }
         if open.is_empty() {
@@ -120,7 +131,13 @@ fn main() -> Result<()> {
         let template = &templates[connection.template];
         if let Some(index) = connection.order.get(connection.next) {
             connection.next += 1;
-            write_frame(&mut frame, connection.number, template, &template.segments[*index], args.clients);
+            write_frame(
+                &mut frame,
+                connection.number,
+                template,
+                &template.segments[*index],
+                args.clients,
+            );
             let len = u32::try_from(frame.len())?;
             out.write_all(&u32::try_from(now.seconds())?.to_le_bytes())?;
             out.write_all(&u32::try_from(now.0 % 1_000_000_000)?.to_le_bytes())?;
@@ -134,7 +151,10 @@ fn main() -> Result<()> {
         }
     }
     out.flush()?;
-    eprintln!("{packets} packets of {started} connections, {} templates", templates.len());
+    eprintln!(
+        "{packets} packets of {started} connections, {} templates",
+        templates.len()
+    );
     Ok(())
 }
 
@@ -150,15 +170,32 @@ fn load(path: &Path, args: &Args) -> Result<Vec<Template>> {
     let mut at = 0;
     while let Next::Frame(frame) = source.next_frame(&bytes, &mut at) {
         let data = &bytes[frame.at..frame.at + frame.captured_len];
-        let Ok(packet) = decoder.decode(frame.link, data, frame.wire_len, frame.time, &mut extra) else { continue };
+        let Ok(packet) = decoder.decode(frame.link, data, frame.wire_len, frame.time, &mut extra)
+        else {
+            continue;
+        };
         if packet.transport != Transport::Tcp || packet.in_extra {
             continue;
         }
-        let (key, direction) = FlowKey::new((packet.source, packet.source_port), (packet.destination, packet.destination_port), Transport::Tcp);
+        let (key, direction) = FlowKey::new(
+            (packet.source, packet.source_port),
+            (packet.destination, packet.destination_port),
+            Transport::Tcp,
+        );
         if packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN {
-            connections.push((key, direction, Template { server_port: packet.destination_port, segments: Vec::new() }));
+            connections.push((
+                key,
+                direction,
+                Template {
+                    server_port: packet.destination_port,
+                    segments: Vec::new(),
+                },
+            ));
         }
-        let Some((_, client, template)) = connections.iter_mut().rev().find(|(k, ..)| *k == key) else { continue };
+        let Some((_, client, template)) = connections.iter_mut().rev().find(|(k, ..)| *k == key)
+        else {
+            continue;
+        };
         template.segments.push(Segment {
             from_client: direction == *client,
             flags: packet.tcp_flags,
@@ -167,10 +204,15 @@ fn load(path: &Path, args: &Args) -> Result<Vec<Template>> {
             payload: data[packet.payload_at..packet.payload_at + packet.payload_len].to_vec(),
         });
     }
-    let whole = connections.into_iter().map(|(.., template)| template).filter(|t| {
-        // Application data from the server: the handshake is done.
-        t.segments.iter().any(|s| !s.from_client && s.payload.starts_with(&[0x17, 3]))
-    });
+    let whole = connections
+        .into_iter()
+        .map(|(.., template)| template)
+        .filter(|t| {
+            // Application data from the server: the handshake is done.
+            t.segments
+                .iter()
+                .any(|s| !s.from_client && s.payload.starts_with(&[0x17, 3]))
+        });
     Ok(whole.map(|template| with_bulk(template, args)).collect())
 }
 
@@ -182,10 +224,17 @@ fn with_bulk(mut template: Template, args: &Args) -> Template {
     if args.no_close {
         template.segments.retain(|s| s.flags & end == 0);
     }
-    let close = template.segments.iter().position(|s| s.flags & end != 0).unwrap_or(template.segments.len());
+    let close = template
+        .segments
+        .iter()
+        .position(|s| s.flags & end != 0)
+        .unwrap_or(template.segments.len());
     let before = &template.segments[..close];
     let next = |from_client: bool| {
-        let last = before.iter().filter(|s| s.from_client == from_client).max_by_key(|s| s.sequence.wrapping_add(s.payload.len() as u32));
+        let last = before
+            .iter()
+            .filter(|s| s.from_client == from_client)
+            .max_by_key(|s| s.sequence.wrapping_add(s.payload.len() as u32));
         last.map_or(0, |s| s.sequence.wrapping_add(s.payload.len() as u32))
     };
     let (client_next, mut server_next) = (next(true), next(false));
@@ -197,11 +246,23 @@ fn with_bulk(mut template: Template, args: &Args) -> Template {
             let len = (total - at).min(RECORD) - 5;
             payload[..5].copy_from_slice(&[0x17, 3, 3, (len >> 8) as u8, len as u8]);
         }
-        let data = Segment { from_client: false, flags: tcp_flags::ACK, sequence: server_next, acknowledgment: client_next, payload };
+        let data = Segment {
+            from_client: false,
+            flags: tcp_flags::ACK,
+            sequence: server_next,
+            acknowledgment: client_next,
+            payload,
+        };
         server_next = server_next.wrapping_add(SEGMENT as u32);
         added.push(data);
         if index % 2 == 1 {
-            added.push(Segment { from_client: true, flags: tcp_flags::ACK, sequence: client_next, acknowledgment: server_next, payload: Vec::new() });
+            added.push(Segment {
+                from_client: true,
+                flags: tcp_flags::ACK,
+                sequence: client_next,
+                acknowledgment: server_next,
+                payload: Vec::new(),
+            });
         }
     }
     for segment in &mut template.segments[close..] {
@@ -216,11 +277,27 @@ fn with_bulk(mut template: Template, args: &Args) -> Template {
 }
 
 /// One Ethernet frame of connection `number`.
-fn write_frame(frame: &mut Vec<u8>, number: u32, template: &Template, segment: &Segment, clients: u32) {
+fn write_frame(
+    frame: &mut Vec<u8>,
+    number: u32,
+    template: &Template,
+    segment: &Segment,
+    clients: u32,
+) {
     let (host, port) = (number % clients, 1024 + (number / clients) % 64_000);
-    let client = ([10, (host >> 16) as u8, (host >> 8) as u8, host as u8], port as u16);
-    let server = ([198, 18, (number / clients % 8) as u8, (host % 251) as u8], template.server_port);
-    let (from, to) = if segment.from_client { (client, server) } else { (server, client) };
+    let client = (
+        [10, (host >> 16) as u8, (host >> 8) as u8, host as u8],
+        port as u16,
+    );
+    let server = (
+        [198, 18, (number / clients % 8) as u8, (host % 251) as u8],
+        template.server_port,
+    );
+    let (from, to) = if segment.from_client {
+        (client, server)
+    } else {
+        (server, client)
+    };
     debug_assert_ne!(mapped(from.0), mapped(to.0));
     // Moves the whole number space of a connection, so that no two are alike.
     let shift = number.wrapping_mul(0x9e37_79b1);
@@ -234,11 +311,18 @@ fn write_frame(frame: &mut Vec<u8>, number: u32, template: &Template, segment: &
     }
     let mac = |v4: [u8; 4]| [2, 0, v4[0], v4[1], v4[2], v4[3]];
     let len = (tcp.header_len() + segment.payload.len()) as u16;
-    let mut ip = Ipv4Header::new(len, 64, IpNumber::TCP, from.0, to.0).expect("a segment fits into an IPv4 packet");
+    let mut ip = Ipv4Header::new(len, 64, IpNumber::TCP, from.0, to.0)
+        .expect("a segment fits into an IPv4 packet");
     ip.header_checksum = ip.calc_header_checksum();
-    tcp.checksum = tcp.calc_checksum_ipv4(&ip, &segment.payload).expect("a segment fits into an IPv4 packet");
+    tcp.checksum = tcp
+        .calc_checksum_ipv4(&ip, &segment.payload)
+        .expect("a segment fits into an IPv4 packet");
     frame.clear();
-    let ethernet = Ethernet2Header { source: mac(from.0), destination: mac(to.0), ether_type: etherparse::EtherType::IPV4 };
+    let ethernet = Ethernet2Header {
+        source: mac(from.0),
+        destination: mac(to.0),
+        ether_type: etherparse::EtherType::IPV4,
+    };
     frame.extend_from_slice(&ethernet.to_bytes());
     frame.extend_from_slice(&ip.to_bytes());
     frame.extend_from_slice(&tcp.to_bytes());

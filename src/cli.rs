@@ -1,5 +1,10 @@
 //! The command line as it is typed: flags and their help. What they mean is for [`crate::config`] to say.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are the help, where [default: x] is no link"
+)]
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};

@@ -233,7 +233,7 @@ fn report_format(path: &Path) -> Result<ReportFormat, UsageError> {
 /// A device or a pipe.
 fn is_special(target: &Target) -> bool {
     match target {
-        Target::Stdout => false,
+        Target::Stdout | Target::Stderr => false,
         Target::File(path) => {
             fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
         }
@@ -315,7 +315,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            block_bytes: 1 << 20,
+            block_bytes: 1 << 18,
             max_packet_bytes: 1 << 18,
             epoch_packets: 1 << 16,
             max_flows: 4 << 20,
@@ -327,9 +327,9 @@ impl Default for Limits {
             idle_ns: 600 * 1_000_000_000,
             linger_ns: 5 * 1_000_000_000,
             fragment_ns: 30 * 1_000_000_000,
-            // A device has a line in each shard that sees one of its flows; 600 bytes a line.
-            max_devices: 256 << 10,
-            max_servers: 128 << 10,
+            // About a kilobyte each. The lines of shards add up: a device has one in each that sees a flow of it.
+            max_devices: 100_000,
+            max_servers: 50_000,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Parse, run, exit code.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -50,7 +50,7 @@ fn audit(args: AuditArgs) -> anyhow::Result<u8> {
     let summary = run::audit(&options, &mut flows, &progress)?;
     progress.finish();
     for (output, format) in &mut reports {
-        output.write(&render(&summary, *format, &Style::plain()))?;
+        output.write_with(|out| render(&summary, *format, &Style::plain(), out))?;
     }
     match print_report(&summary, &outputs) {
         Err(error) if !error.is_closed_pipe() => return Err(error.into()),
@@ -61,27 +61,29 @@ fn audit(args: AuditArgs) -> anyhow::Result<u8> {
 
 /// The report that is always given.
 fn print_report(summary: &Summary, outputs: &OutputOptions) -> Result<(), OutputError> {
-    if outputs.report_to_stderr {
-        let style = Style::detect(outputs.color, io::stderr().is_terminal(), &io::stderr());
-        let report = render(summary, outputs.format, &style);
-        // Standard error is the talk: that nobody listens is no failure.
-        let _ = io::stderr().write_all(&report);
-        return Ok(());
-    }
-    let style = Style::detect(outputs.color, io::stdout().is_terminal(), &io::stdout());
-    let report = render(summary, outputs.format, &style);
-    Output::open(&Target::Stdout)?.write(&report)
+    let (target, style) = if outputs.report_to_stderr {
+        let stderr = io::stderr();
+        let style = Style::detect(outputs.color, stderr.is_terminal(), &stderr);
+        (Target::Stderr, style)
+    } else {
+        let stdout = io::stdout();
+        let style = Style::detect(outputs.color, stdout.is_terminal(), &stdout);
+        (Target::Stdout, style)
+    };
+    Output::open(&target)?.write_with(|out| render(summary, outputs.format, &style, out))
 }
 
-fn render(summary: &Summary, format: ReportFormat, style: &Style) -> Vec<u8> {
-    let mut report = Vec::new();
-    let written = match format {
-        ReportFormat::Text => write_text(summary, style, &mut report),
-        ReportFormat::Json => write_json(summary, &mut report),
-        ReportFormat::Csv => write_devices_csv(summary, &mut report),
-    };
-    written.expect("writing to memory does not fail");
-    report
+fn render(
+    summary: &Summary,
+    format: ReportFormat,
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        ReportFormat::Text => write_text(summary, style, out),
+        ReportFormat::Json => write_json(summary, out),
+        ReportFormat::Csv => write_devices_csv(summary, out),
+    }
 }
 
 fn generate(what: Generate) -> anyhow::Result<()> {

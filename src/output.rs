@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use crate::record::FlowRecord;
@@ -54,6 +54,8 @@ pub enum ReportFormat {
 pub enum Target {
     /// Standard output.
     Stdout,
+    /// Standard error.
+    Stderr,
     /// A file, which is overwritten.
     File(PathBuf),
 }
@@ -62,6 +64,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("standard output"),
+            Self::Stderr => f.write_str("standard error"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }
@@ -69,24 +72,25 @@ impl fmt::Display for Target {
 
 /// Output that could not be opened or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {target}: {source}")]
+#[error("cannot write {target}: {why}")]
 pub struct OutputError {
     target: String,
-    source: io::Error,
+    /// Not the error's `source`: the message has it already.
+    why: io::Error,
 }
 
 impl OutputError {
     /// Why writing to `target` failed.
-    pub fn new(target: impl fmt::Display, source: io::Error) -> Self {
+    pub fn new(target: impl fmt::Display, why: io::Error) -> Self {
         Self {
             target: target.to_string(),
-            source,
+            why,
         }
     }
 
     /// The reader of our output has gone, which is its right and no error of ours.
     pub fn is_closed_pipe(&self) -> bool {
-        self.source.kind() == io::ErrorKind::BrokenPipe
+        self.why.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
@@ -104,6 +108,7 @@ impl Output {
     pub fn open(target: &Target) -> Result<Self, OutputError> {
         let writer: Box<dyn Write + Send> = match target {
             Target::Stdout => Box::new(io::stdout()),
+            Target::Stderr => Box::new(io::stderr()),
             Target::File(path) => {
                 Box::new(File::create(path).map_err(|e| OutputError::new(target, e))?)
             }
@@ -122,6 +127,20 @@ impl Output {
         self.writer
             .write_all(bytes)
             .and_then(|()| self.writer.flush())
+            .map_err(|e| OutputError::new(&self.target, e))
+    }
+
+    /// Writes what `write` makes, in large pieces.
+    ///
+    /// # Errors
+    /// Where not all of it could be written.
+    pub fn write_with(
+        &mut self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), OutputError> {
+        let mut buffer = BufWriter::with_capacity(1 << 16, &mut self.writer);
+        write(&mut buffer)
+            .and_then(|()| buffer.flush())
             .map_err(|e| OutputError::new(&self.target, e))
     }
 }

@@ -63,12 +63,17 @@ const QUEUE_BLOCKS: usize = 4;
 ///
 /// # Errors
 /// Where an input cannot be read at all, the filter does not compile, or records cannot be written.
-pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progress) -> Result<Summary, RunError> {
+pub fn audit(
+    options: &AuditOptions,
+    outputs: &mut FlowOutputs,
+    progress: &Progress,
+) -> Result<Summary, RunError> {
     let stop = stop_on_signals().map_err(RunError::Signals)?;
     let sources = open_in_order(&options.inputs, &options.limits)?;
     let formats = outputs.formats();
     let workers = options.workers.clamp(1, SHARDS);
     let (batch_tx, batch_rx) = bounded::<Batch>(workers * QUEUE_BLOCKS);
+    let (spare_tx, spare_rx) = bounded::<Batch>(workers * 2);
     let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS + 2);
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(workers);
@@ -76,17 +81,24 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         for index in 0..workers {
             let (block_tx, block_rx) = bounded::<Arc<Block>>(QUEUE_BLOCKS);
             queues.push(block_tx);
-            let worker = Worker::new(index, workers, options, &formats);
+            let worker = Worker::new(index, workers, options, &formats, spare_rx.clone());
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
             let thread = thread::Builder::new().name(format!("worker-{index}"));
-            handles.push(thread.spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx)).map_err(RunError::Spawn)?);
+            handles.push(
+                thread
+                    .spawn_scoped(scope, move || worker.run(&block_rx, &batch_tx, &pool_tx))
+                    .map_err(RunError::Spawn)?,
+            );
         }
         drop((batch_tx, pool_tx));
         let capture = Capture::new(options, &stop, queues, pool_rx);
         let thread = thread::Builder::new().name("capture".into());
-        let capture = thread.spawn_scoped(scope, move || capture.run(sources, progress)).map_err(RunError::Spawn)?;
+        let capture = thread
+            .spawn_scoped(scope, move || capture.run(sources, progress))
+            .map_err(RunError::Spawn)?;
 
-        let mut ordered = Ordered::new(outputs, &formats, workers);
+        let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
+        let mut ordered = Ordered::new(outputs, &formats, workers, tally, spare_tx);
         let written = ordered.run(&batch_rx, &stop);
 
         let mut given_up = ShardCounts::default();
@@ -103,14 +115,11 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs, progress: &Progr
         }
         written?;
         let seen = seen?;
-        Ok(Summary {
-            inputs: seen.inputs,
-            policy: options.policy.clone(),
-            at: options.at,
-            tally: ordered.tally,
-            blind: blind_spots(&seen.undecoded, given_up),
-            cut_short: seen.cut_short,
-        })
+        let blind = blind_spots(&seen.undecoded, given_up);
+        let mut summary = Summary::new(seen.inputs, options.policy.clone(), ordered.tally, blind);
+        summary.at = options.at;
+        summary.cut_short = seen.cut_short;
+        Ok(summary)
     })
 }
 
@@ -161,7 +170,10 @@ fn open_in_order(inputs: &[InputPath], limits: &Limits) -> Result<Vec<FileSource
         timed.sort_by_key(|(time, _)| (time.is_none(), *time));
         files = timed.into_iter().map(|(_, file)| file).collect();
     }
-    files.into_iter().map(|file| FileSource::open(file, limits).map_err(RunError::from)).collect()
+    files
+        .into_iter()
+        .map(|file| FileSource::open(file, limits).map_err(RunError::from))
+        .collect()
 }
 
 /// The capture thread: reads, cuts, decodes, dispatches.
@@ -177,6 +189,7 @@ struct Capture<'a> {
     number: u64,
     now: Timestamp,
     epoch: u64,
+    left_in_epoch: u64,
 }
 
 /// What the capture thread saw.
@@ -187,7 +200,12 @@ struct Seen {
 }
 
 impl<'a> Capture<'a> {
-    fn new(options: &'a AuditOptions, stop: &'a AtomicBool, queues: Vec<Sender<Arc<Block>>>, pool: Receiver<Block>) -> Self {
+    fn new(
+        options: &'a AuditOptions,
+        stop: &'a AtomicBool,
+        queues: Vec<Sender<Arc<Block>>>,
+        pool: Receiver<Block>,
+    ) -> Self {
         let mut block = Block::default();
         block.clear(queues.len());
         Self {
@@ -202,6 +220,7 @@ impl<'a> Capture<'a> {
             number: 0,
             now: Timestamp::default(),
             epoch: 0,
+            left_in_epoch: options.limits.epoch_packets.max(1),
         }
     }
 
@@ -209,7 +228,10 @@ impl<'a> Capture<'a> {
         let mut inputs = Vec::with_capacity(sources.len());
         let mut cut_short = false;
         for mut source in sources {
-            let mut input = Input { name: source.name().to_owned(), ..Input::default() };
+            let mut input = Input {
+                name: source.name().to_owned(),
+                ..Input::default()
+            };
             if !cut_short {
                 cut_short = !self.read(&mut source, &mut input, progress)?;
             }
@@ -217,22 +239,41 @@ impl<'a> Capture<'a> {
             input.damage = source.damage().map(ToString::to_string);
             inputs.push(input);
         }
-        self.end_epoch();
-        Ok(Seen { inputs, undecoded: self.decoder.counts(), cut_short })
+        self.end();
+        Ok(Seen {
+            inputs,
+            undecoded: self.decoder.counts(),
+            cut_short,
+        })
     }
 
     /// Reads one input to its end; `false` where it was stopped before.
-    fn read(&mut self, source: &mut FileSource, input: &mut Input, progress: &Progress) -> Result<bool, RunError> {
+    fn read(
+        &mut self,
+        source: &mut FileSource,
+        input: &mut Input,
+        progress: &Progress,
+    ) -> Result<bool, RunError> {
         let (mut at, mut told) = (0, 0);
         loop {
             match source.next_frame(&self.block.bytes, &mut at) {
                 Next::Frame(frame) => {
                     input.packets += 1;
-                    input.first_packet = Some(input.first_packet.map_or(frame.time, |first| first.min(frame.time)));
-                    input.last_packet = Some(input.last_packet.map_or(frame.time, |last| last.max(frame.time)));
+                    input.first_packet = Some(
+                        input
+                            .first_packet
+                            .map_or(frame.time, |first| first.min(frame.time)),
+                    );
+                    input.last_packet = Some(
+                        input
+                            .last_packet
+                            .map_or(frame.time, |last| last.max(frame.time)),
+                    );
                     self.frame(&frame)?;
-                    if self.number.is_multiple_of(self.options.limits.epoch_packets) {
-                        self.send(&mut at, Some(self.tick()));
+                    self.left_in_epoch -= 1;
+                    if self.left_in_epoch == 0 {
+                        self.left_in_epoch = self.options.limits.epoch_packets.max(1);
+                        self.send(&mut at, Some(self.tick(false)));
                     }
                 }
                 Next::End => {
@@ -263,13 +304,23 @@ impl<'a> Capture<'a> {
     fn frame(&mut self, frame: &Frame) -> Result<(), RunError> {
         self.number += 1;
         self.now = frame.time;
-        let bytes = self.block.bytes.get(frame.at..frame.at + frame.captured_len).unwrap_or_default();
+        let bytes = self
+            .block
+            .bytes
+            .get(frame.at..frame.at + frame.captured_len)
+            .unwrap_or_default();
         if let Some(filter) = &self.options.filter
             && !matches(&mut self.filters, filter, frame.link, bytes)?
         {
             return Ok(());
         }
-        let Ok(decoded) = self.decoder.decode(frame.link, bytes, frame.wire_len, frame.time, &mut self.block.extra) else {
+        let Ok(decoded) = self.decoder.decode(
+            frame.link,
+            bytes,
+            frame.wire_len,
+            frame.time,
+            &mut self.block.extra,
+        ) else {
             return Ok(());
         };
         let (key, direction) = FlowKey::new(
@@ -292,7 +343,9 @@ impl<'a> Capture<'a> {
             payload_at: narrow(base + decoded.payload_at),
             payload_len: narrow(decoded.payload_len),
             wire_len: narrow(decoded.wire_len),
-            ethernet_at: decoded.ethernet_at.map_or(u32::MAX, |at| narrow(frame.at + at)),
+            ethernet_at: decoded
+                .ethernet_at
+                .map_or(u32::MAX, |at| narrow(frame.at + at)),
             vlans: decoded.vlans,
             tunnels: decoded.tunnels,
         };
@@ -303,8 +356,12 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
-    const fn tick(&self) -> Tick {
-        Tick { epoch: self.epoch, now: self.now }
+    const fn tick(&self, last: bool) -> Tick {
+        Tick {
+            epoch: self.epoch,
+            now: self.now,
+            last,
+        }
     }
 
     /// Hands the block to the workers and goes on with another, which begins with the bytes from `at` on.
@@ -317,7 +374,8 @@ impl<'a> Capture<'a> {
         }
         let mut next = self.pool.try_recv().unwrap_or_default();
         next.clear(self.queues.len());
-        next.bytes.extend_from_slice(self.block.bytes.get(*at..).unwrap_or_default());
+        next.bytes
+            .extend_from_slice(self.block.bytes.get(*at..).unwrap_or_default());
         *at = 0;
         let mut full = std::mem::replace(&mut self.block, next);
         full.tick = tick;
@@ -331,15 +389,20 @@ impl<'a> Capture<'a> {
         }
     }
 
-    fn end_epoch(&mut self) {
-        let tick = self.tick();
+    fn end(&mut self) {
+        let tick = self.tick(true);
         let mut at = self.block.bytes.len();
         self.send(&mut at, Some(tick));
     }
 }
 
 /// Whether libpcap's compiled filter takes the frame. One program a link type.
-fn matches(filters: &mut Vec<(LinkType, pcap::BpfProgram)>, filter: &str, link: LinkType, bytes: &[u8]) -> Result<bool, RunError> {
+fn matches(
+    filters: &mut Vec<(LinkType, pcap::BpfProgram)>,
+    filter: &str,
+    link: LinkType,
+    bytes: &[u8],
+) -> Result<bool, RunError> {
     if let Some((_, program)) = filters.iter().find(|(l, _)| *l == link) {
         return Ok(program.filter(bytes));
     }
@@ -361,12 +424,15 @@ struct Worker<'a> {
     workers: usize,
     shards: Vec<Shard>,
     shared: Shared,
+    /// Batches that were written, for reuse.
+    spare: Receiver<Batch>,
     policy: &'a Policy,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
 }
 
 /// The records of one worker in one epoch, in the order of their first packets.
+#[derive(Default)]
 struct Batch {
     epoch: u64,
     records: Vec<FlowRecord>,
@@ -383,7 +449,13 @@ struct Text {
 }
 
 impl<'a> Worker<'a> {
-    fn new(index: usize, workers: usize, options: &'a AuditOptions, formats: &[FlowFormat]) -> Self {
+    fn new(
+        index: usize,
+        workers: usize,
+        options: &'a AuditOptions,
+        formats: &[FlowFormat],
+        spare: Receiver<Batch>,
+    ) -> Self {
         let own = (0..SHARDS).filter(|shard| worker_of(*shard, workers) == index);
         let shards = own.map(|_| Shard::new(options.limits)).collect();
         Self {
@@ -391,16 +463,26 @@ impl<'a> Worker<'a> {
             workers,
             shards,
             shared: Shared::default(),
+            spare,
             policy: &options.policy,
             ours: &options.ours,
             formats: formats.to_vec(),
         }
     }
 
-    fn run(mut self, blocks: &Receiver<Arc<Block>>, batches: &Sender<Batch>, pool: &Sender<Block>) -> ShardCounts {
-        let mut last_epoch = 0;
+    fn run(
+        mut self,
+        blocks: &Receiver<Arc<Block>>,
+        batches: &Sender<Batch>,
+        pool: &Sender<Block>,
+    ) -> ShardCounts {
         for block in blocks {
-            for packets in block.lanes.get(self.index).map_or(&[][..], |lane| &lane.packets).chunks(WARM_PACKETS) {
+            for packets in block
+                .lanes
+                .get(self.index)
+                .map_or(&[][..], |lane| &lane.packets)
+                .chunks(WARM_PACKETS)
+            {
                 for packet in packets {
                     if let Some(shard) = self.shards.get(shard_of(packet.hash) / self.workers) {
                         shard.warm(packet.hash);
@@ -415,18 +497,16 @@ impl<'a> Worker<'a> {
             if let Some(tick) = block.tick {
                 for shard in &mut self.shards {
                     shard.tick(tick.now, &mut self.shared);
+                    if tick.last {
+                        shard.finish(&mut self.shared);
+                    }
                 }
-                last_epoch = tick.epoch + 1;
                 let _ = batches.send(self.batch(tick.epoch));
             }
             if let Some(block) = Arc::into_inner(block) {
                 let _ = pool.try_send(block);
             }
         }
-        for shard in &mut self.shards {
-            shard.finish(&mut self.shared);
-        }
-        let _ = batches.send(self.batch(last_epoch));
         let mut counts = ShardCounts::default();
         for shard in &self.shards {
             counts += shard.counts();
@@ -435,29 +515,44 @@ impl<'a> Worker<'a> {
     }
 
     fn batch(&mut self, epoch: u64) -> Batch {
-        let mut records: Vec<FlowRecord> = Vec::new();
+        let mut batch = self.spare.try_recv().unwrap_or_default();
+        batch.epoch = epoch;
         for shard in &mut self.shards {
-            shard.take_records(&mut records);
+            shard.take_records(&mut batch.records);
         }
-        for record in &mut records {
+        for record in &mut batch.records {
             record.route = self.ours.route(record.client_ip, record.server_ip);
             judge(record, self.policy);
         }
         // A record is large: sort places, not records.
-        let mut order: Vec<&FlowRecord> = records.iter().collect();
+        let mut order: Vec<&FlowRecord> = batch.records.iter().collect();
         order.sort_unstable_by_key(|record| record.first_packet);
-        let texts = self.formats.iter().map(|format| text(*format, &order)).collect();
-        Batch { epoch, records, texts }
+        batch.texts.resize_with(self.formats.len(), Text::default);
+        for (text, format) in batch.texts.iter_mut().zip(&self.formats) {
+            text.write(*format, &order);
+        }
+        batch
     }
 }
 
-fn text(format: FlowFormat, records: &[&FlowRecord]) -> Text {
-    let mut text = Text::default();
-    for record in records {
-        format.append(record, &mut text.bytes);
-        text.ends.push((record.first_packet, text.bytes.len()));
+impl Batch {
+    /// Empties it for the next use; the memory stays.
+    fn clear(&mut self) {
+        self.records.clear();
+        for text in &mut self.texts {
+            text.bytes.clear();
+            text.ends.clear();
+        }
     }
-    text
+}
+
+impl Text {
+    fn write(&mut self, format: FlowFormat, records: &[&FlowRecord]) {
+        for record in records {
+            format.append(record, &mut self.bytes);
+            self.ends.push((record.first_packet, self.bytes.len()));
+        }
+    }
 }
 
 /// Puts the batches of an epoch into one order, counts the records and writes them. Counted in that order and in one
@@ -469,11 +564,26 @@ struct Ordered<'a> {
     waiting: BTreeMap<u64, Vec<Batch>>,
     merged: Vec<u8>,
     tally: Tally,
+    spare: Sender<Batch>,
 }
 
 impl<'a> Ordered<'a> {
-    fn new(outputs: &'a mut FlowOutputs, formats: &'a [FlowFormat], workers: usize) -> Self {
-        Self { outputs, formats, workers, waiting: BTreeMap::new(), merged: Vec::new(), tally: Tally::new(MAX_LINES, MAX_LINES) }
+    const fn new(
+        outputs: &'a mut FlowOutputs,
+        formats: &'a [FlowFormat],
+        workers: usize,
+        tally: Tally,
+        spare: Sender<Batch>,
+    ) -> Self {
+        Self {
+            outputs,
+            formats,
+            workers,
+            waiting: BTreeMap::new(),
+            merged: Vec::new(),
+            tally,
+            spare,
+        }
     }
 
     /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
@@ -492,13 +602,18 @@ impl<'a> Ordered<'a> {
             {
                 self.count(&batches);
                 result = self.write(&batches);
+                for mut batch in batches {
+                    batch.clear();
+                    let _ = self.spare.try_send(batch);
+                }
             }
         }
         result
     }
 
     fn count(&mut self, batches: &[Batch]) {
-        let mut records: Vec<&FlowRecord> = batches.iter().flat_map(|batch| &batch.records).collect();
+        let mut records: Vec<&FlowRecord> =
+            batches.iter().flat_map(|batch| &batch.records).collect();
         records.sort_unstable_by_key(|record| record.first_packet);
         for record in records {
             self.tally.add(record);
@@ -507,7 +622,11 @@ impl<'a> Ordered<'a> {
 
     fn write(&mut self, batches: &[Batch]) -> Result<(), OutputError> {
         for (index, format) in self.formats.iter().enumerate() {
-            let texts: Vec<&Text> = batches.iter().filter_map(|batch| batch.texts.get(index)).filter(|text| !text.ends.is_empty()).collect();
+            let texts: Vec<&Text> = batches
+                .iter()
+                .filter_map(|batch| batch.texts.get(index))
+                .filter(|text| !text.ends.is_empty())
+                .collect();
             match texts.as_slice() {
                 [] => {}
                 [text] => self.outputs.write(*format, &text.bytes)?,
@@ -527,9 +646,15 @@ fn merge(texts: &[&Text], out: &mut Vec<u8>) {
     let mut at = vec![(0_usize, 0_usize); texts.len()];
     loop {
         let heads = texts.iter().zip(&at).enumerate();
-        let heads = heads.filter_map(|(i, (text, (next, _)))| text.ends.get(*next).map(|(first, end)| (*first, i, *end)));
-        let Some((_, i, end)) = heads.min() else { return };
-        let (Some(text), Some((next, begin))) = (texts.get(i), at.get_mut(i)) else { return };
+        let heads = heads.filter_map(|(i, (text, (next, _)))| {
+            text.ends.get(*next).map(|(first, end)| (*first, i, *end))
+        });
+        let Some((_, i, end)) = heads.min() else {
+            return;
+        };
+        let (Some(text), Some((next, begin))) = (texts.get(i), at.get_mut(i)) else {
+            return;
+        };
         out.extend_from_slice(text.bytes.get(*begin..end).unwrap_or_default());
         (*next, *begin) = (*next + 1, end);
     }
@@ -537,5 +662,3 @@ fn merge(texts: &[&Text], out: &mut Vec<u8>) {
 
 /// Packets whose flows are looked up together.
 const WARM_PACKETS: usize = 16;
-/// Devices, and servers, that get a line of their own in the report.
-const MAX_LINES: usize = 100_000;

@@ -10,12 +10,13 @@ use siphasher::sip::SipHasher13;
 
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, Packet, SHARDS, Transport, tcp_flags};
-use crate::flow::conclude::{End, conclude};
+use crate::flow::conclude::{End, conclude, conclude_udp};
 use crate::flow::table::{FlowTable, Slot};
 use crate::flow::tcp::{Context, TcpStream};
+use crate::flow::udp::{MAX_PROBED_DATAGRAMS, UdpActive};
 use crate::flow::{Active, Facts, Flow, LedgerFacts, LedgerSlot, Link, State};
-use crate::framing::service;
 use crate::framing::starttls::Ends;
+use crate::framing::{demux, service};
 use crate::hello::intern::Interner;
 use crate::hello::session::{Moment, Session, Tables};
 use crate::record::{FlowRecord, Mac, Visibility};
@@ -52,9 +53,11 @@ pub struct ShardCounts {
 }
 
 /// Buffers kept for reuse.
-const MAX_SPARE_BUFFERS: usize = 64;
+const MAX_SPARE_BUFFERS: usize = 1024;
 /// Larger ones are not kept.
-const MAX_SPARE_BYTES: usize = 32 << 10;
+const MAX_SPARE_BYTES: usize = 16 << 10;
+/// Room for one direction's part of an ordinary handshake.
+const FIRST_BUFFER_BYTES: usize = 6 << 10;
 /// Bytes of one direction behind its hello, after which a flow settles although the other side never got so far.
 const ENOUGH_AFTER_HELLO: u64 = 32 << 10;
 
@@ -86,7 +89,14 @@ impl Shard {
     pub fn packet(&mut self, packet: &Packet, block: &Block, shared: &mut Shared) {
         let slot = match self.table.find(packet.hash, &packet.key) {
             Some(slot) => match self.table.get(slot) {
-                Some(flow) if flow.is_reopened_by(packet) => {
+                Some(flow)
+                    if flow.is_reopened_by(packet)
+                        || packet.key.transport() == Transport::Udp
+                            && flow.is_reopened_by_datagram(
+                                block.payload(packet),
+                                packet.wire_len as usize,
+                            ) =>
+                {
                     self.end(slot, End::Closed, shared);
                     self.open(packet, shared)
                 }
@@ -94,14 +104,20 @@ impl Shard {
             },
             None => self.open(packet, shared),
         };
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         flow.last_seen = flow.last_seen.max(packet.time);
         let [up, down] = &mut flow.halves;
-        let half = if packet.direction == Direction::Up { up } else { down };
+        let half = if packet.direction == Direction::Up {
+            up
+        } else {
+            down
+        };
         half.bytes += u64::from(packet.wire_len);
         half.packets = half.packets.saturating_add(1);
         if packet.key.transport() == Transport::Udp {
-            flow.state = State::Dull;
+            self.datagram(slot, packet, block, shared);
             return;
         }
         // A packet of a settled flow ends here, but for the few that open or close.
@@ -116,7 +132,10 @@ impl Shard {
 
     /// Lets flows age: `now` is the time of the packet before the tick.
     pub fn tick(&mut self, now: Timestamp, shared: &mut Shared) {
-        while let Some(slot) = self.table.expire(now, self.limits.idle_ns, self.limits.linger_ns) {
+        while let Some(slot) = self
+            .table
+            .expire(now, self.limits.idle_ns, self.limits.linger_ns)
+        {
             let closed = self.table.get(slot).is_some_and(Flow::is_closed);
             self.end(slot, if closed { End::Closed } else { End::Idle }, shared);
         }
@@ -125,7 +144,12 @@ impl Shard {
     /// Ends all flows: no packet comes any more.
     pub fn finish(&mut self, shared: &mut Shared) {
         for slot in self.table.slots() {
-            self.end(slot, End::CaptureEnd, shared);
+            let closed = self.table.get(slot).is_some_and(Flow::is_closed);
+            self.end(
+                slot,
+                if closed { End::Closed } else { End::CaptureEnd },
+                shared,
+            );
         }
     }
 
@@ -156,17 +180,25 @@ impl Shard {
 
     /// SYN, FIN and RST.
     fn control(&mut self, slot: Slot, packet: &Packet) {
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         let was_closed = flow.is_closed();
         let [up, down] = &mut flow.halves;
-        let (half, other) = if packet.direction == Direction::Up { (up, down) } else { (down, up) };
+        let (half, other) = if packet.direction == Direction::Up {
+            (up, down)
+        } else {
+            (down, up)
+        };
         let has = |flag| packet.tcp_flags & flag != 0;
         if has(tcp_flags::SYN) && !has(tcp_flags::RST) {
             half.isn.get_or_insert(packet.sequence);
             if has(tcp_flags::ACK) {
                 flow.opener.get_or_insert(packet.direction.flip());
                 // What the SYN-ACK acknowledges tells where the other direction begins.
-                other.isn.get_or_insert(packet.acknowledgment.wrapping_sub(1));
+                other
+                    .isn
+                    .get_or_insert(packet.acknowledgment.wrapping_sub(1));
             } else {
                 flow.opener.get_or_insert(packet.direction);
             }
@@ -190,7 +222,9 @@ impl Shard {
 
     /// Follows the beginning of a connection.
     fn follow(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
-        let Some(flow) = self.table.get_mut(slot) else { return };
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         let syn = packet.tcp_flags & tcp_flags::SYN != 0;
         measure_rtt(flow, packet);
         if packet.tcp_flags & tcp_flags::RST != 0 || packet.wire_len == 0 && !syn {
@@ -202,57 +236,152 @@ impl Shard {
                 return;
             }
             let link = link_of(&mut shared.links, packet, block);
-            let streams = [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, shared.buffers.pop().unwrap_or_default()));
+            let streams = [Direction::Up, Direction::Down].map(|d| {
+                TcpStream::new(
+                    d,
+                    shared
+                        .buffers
+                        .pop()
+                        .unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES)),
+                )
+            });
             let ports = [Direction::Up, Direction::Down].map(|d| flow.key.source(d).1);
-            let ledger = LedgerSlot::Untried(Ends { opener: flow.opener, ports });
-            flow.state = State::Active(Box::new(Active { streams, session: Session::default(), ledger, answer_from: None, link }));
+            let ledger = LedgerSlot::Untried(Ends {
+                opener: flow.opener,
+                ports,
+            });
+            flow.state = State::Active(Box::new(Active {
+                streams,
+                session: Session::default(),
+                ledger,
+                answer_from: None,
+                link,
+            }));
         }
         let isns = flow.halves.map(|half| half.isn);
-        let State::Active(active) = &mut flow.state else { return };
-        let Active { streams, session, ledger, answer_from, .. } = &mut **active;
+        let State::Active(active) = &mut flow.state else {
+            return;
+        };
+        let Active {
+            streams,
+            session,
+            ledger,
+            answer_from,
+            ..
+        } = &mut **active;
         let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
-        let moment = Moment { time: packet.time, segments: 1 };
-        let mut context = Context { session, ledger, tables: &mut shared.tables, limits: &self.limits, moment };
+        let moment = Moment {
+            time: packet.time,
+            segments: 1,
+        };
+        let mut context = Context {
+            session,
+            ledger,
+            tables: &mut shared.tables,
+            limits: &self.limits,
+            moment,
+        };
         for (stream, isn) in streams.iter_mut().zip(isns) {
             if let Some(isn) = isn {
                 stream.begin(isn.wrapping_add(1), &mut context);
             }
         }
         let [up, down] = streams;
-        let (stream, other) = if packet.direction == Direction::Up { (up, down) } else { (down, up) };
+        let (stream, other) = if packet.direction == Direction::Up {
+            (up, down)
+        } else {
+            (down, up)
+        };
         if packet.wire_len > 0 {
             stream.segment(packet, payload, &mut context);
         }
         if answer_from.is_none() && context.session.offer.is_some() {
-            let answering = if context.session.client == Some(packet.direction) { &*other } else { &*stream };
+            let answering = if context.session.client == Some(packet.direction) {
+                &*other
+            } else {
+                &*stream
+            };
             *answer_from = Some(answering.position());
         }
         let after = stream.held_bytes() + other.held_bytes();
         if after != before {
-            if before == 0 {
-                self.holding.push_back(slot);
-            }
-            self.held_bytes = (self.held_bytes + after).saturating_sub(before);
-            if self.held_bytes > self.limits.max_buffered_bytes {
-                self.relieve(packet.time, shared);
-            }
+            self.hold(slot, before, after, packet.time, shared);
         }
         self.settle(slot, shared);
     }
 
+    /// Takes a datagram: of a flow of which nothing is known, it is looked at; most show nothing.
+    fn datagram(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
+        if let State::Empty = flow.state {
+            let Some(likeness) = demux::likeness(block.payload(packet), packet.wire_len as usize)
+            else {
+                if flow.halves.iter().map(|half| half.packets).sum::<u32>() >= MAX_PROBED_DATAGRAMS
+                {
+                    flow.state = State::Dull;
+                }
+                return;
+            };
+            let link = link_of(&mut shared.links, packet, block);
+            flow.state = State::Udp(Box::new(UdpActive::new(likeness, link, &self.limits)));
+        }
+        let State::Udp(active) = &mut flow.state else {
+            return;
+        };
+        let before = active.held_bytes();
+        active.datagram(packet, block.payload(packet), &mut shared.tables);
+        let (after, settled) = (active.held_bytes(), active.is_settled());
+        if after != before {
+            self.hold(slot, before, after, packet.time, shared);
+        }
+        if settled {
+            self.conclude(slot, End::Settled, shared);
+        }
+    }
+
+    /// A flow holds `after` bytes back where it held `before`.
+    fn hold(
+        &mut self,
+        slot: Slot,
+        before: usize,
+        after: usize,
+        now: Timestamp,
+        shared: &mut Shared,
+    ) {
+        if before == 0 {
+            self.holding.push_back(slot);
+        }
+        self.held_bytes = (self.held_bytes + after).saturating_sub(before);
+        if self.held_bytes > self.limits.max_buffered_bytes {
+            self.relieve(now, shared);
+        }
+    }
+
     /// Settles a flow of which all is told that can be, or of which nothing is to be expected.
     fn settle(&mut self, slot: Slot, shared: &mut Shared) {
-        let Some(flow) = self.table.get(slot) else { return };
-        let State::Active(active) = &flow.state else { return };
+        let Some(flow) = self.table.get(slot) else {
+            return;
+        };
+        let State::Active(active) = &flow.state else {
+            return;
+        };
         let session = &active.session;
         let positions = active.streams.each_ref().map(TcpStream::position);
         let settled = if session.answer.is_some() {
             let done = [Direction::Up, Direction::Down].map(|d| session.is_done(d));
-            done == [true; 2] || done.contains(&true) && positions.iter().any(|p| *p > ENOUGH_AFTER_HELLO)
+            done == [true; 2]
+                || done.contains(&true) && positions.iter().any(|p| *p > ENOUGH_AFTER_HELLO)
         } else if session.is_tls() {
-            positions.iter().any(|p| *p > 4 * self.limits.max_scan_bytes)
+            positions
+                .iter()
+                .any(|p| *p > 4 * self.limits.max_scan_bytes)
         } else {
-            let joined = active.streams.each_ref().map(|s| s.record_layer_version().is_some());
+            let joined = active
+                .streams
+                .each_ref()
+                .map(|s| s.record_layer_version().is_some());
             joined == [true; 2] || positions.iter().any(|p| *p > self.limits.max_scan_bytes)
         };
         if settled {
@@ -262,25 +391,66 @@ impl Shard {
 
     /// Concludes an active flow and frees its buffers.
     fn conclude(&mut self, slot: Slot, end: End, shared: &mut Shared) {
-        let Some(flow) = self.table.get_mut(slot) else { return };
-        if !matches!(flow.state, State::Active(_)) {
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
+        if !matches!(flow.state, State::Active(_) | State::Udp(_)) {
             return;
         }
-        let State::Active(mut active) = std::mem::replace(&mut flow.state, State::Dull) else { return };
+        let mut active = match std::mem::replace(&mut flow.state, State::Dull) {
+            State::Active(active) => active,
+            State::Udp(mut active) => {
+                self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
+                active.finish(flow.last_seen, &mut shared.tables);
+                if let Some(facts) = conclude_udp(flow, &mut active, end) {
+                    flow.state = State::Settled(Box::new(facts));
+                }
+                return;
+            }
+            _ => return,
+        };
         let held: usize = active.streams.iter().map(TcpStream::held_bytes).sum();
         self.held_bytes = self.held_bytes.saturating_sub(held);
         if end != End::Settled {
-            let moment = Moment { time: flow.last_seen, segments: 1 };
-            let Active { streams, session, ledger, .. } = &mut *active;
-            let mut context = Context { session, ledger, tables: &mut shared.tables, limits: &self.limits, moment };
+            let moment = Moment {
+                time: flow.last_seen,
+                segments: 1,
+            };
+            let Active {
+                streams,
+                session,
+                ledger,
+                ..
+            } = &mut *active;
+            let mut context = Context {
+                session,
+                ledger,
+                tables: &mut shared.tables,
+                limits: &self.limits,
+                moment,
+            };
             for stream in streams {
                 while stream.give_up_hole(&mut context) {}
             }
         }
         {
-            let moment = Moment { time: flow.last_seen, segments: 1 };
-            let Active { streams, session, ledger, .. } = &mut *active;
-            let mut context = Context { session, ledger, tables: &mut shared.tables, limits: &self.limits, moment };
+            let moment = Moment {
+                time: flow.last_seen,
+                segments: 1,
+            };
+            let Active {
+                streams,
+                session,
+                ledger,
+                ..
+            } = &mut *active;
+            let mut context = Context {
+                session,
+                ledger,
+                tables: &mut shared.tables,
+                limits: &self.limits,
+                moment,
+            };
             for stream in streams {
                 stream.flush(&mut context);
             }
@@ -290,7 +460,9 @@ impl Shard {
         }
         for stream in &mut active.streams {
             let buffer = stream.release();
-            if shared.buffers.len() < MAX_SPARE_BUFFERS && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity()) {
+            if shared.buffers.len() < MAX_SPARE_BUFFERS
+                && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity())
+            {
                 shared.buffers.push(buffer);
             }
         }
@@ -299,16 +471,41 @@ impl Shard {
     /// Gives up what waits longest, until the memory for it is below its cap again.
     fn relieve(&mut self, now: Timestamp, shared: &mut Shared) {
         while self.held_bytes > self.limits.max_buffered_bytes {
-            let Some(slot) = self.holding.pop_front() else { return };
-            let Some(State::Active(active)) = self.table.get_mut(slot).map(|flow| &mut flow.state) else { continue };
-            let Active { streams, session, ledger, .. } = &mut **active;
+            let Some(slot) = self.holding.pop_front() else {
+                return;
+            };
+            let active = match self.table.get_mut(slot).map(|flow| &mut flow.state) {
+                Some(State::Active(active)) => active,
+                Some(State::Udp(active)) => {
+                    self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
+                    self.counts.evicted_buffers += 1;
+                    active.release();
+                    continue;
+                }
+                _ => continue,
+            };
+            let Active {
+                streams,
+                session,
+                ledger,
+                ..
+            } = &mut **active;
             let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
             if before == 0 {
                 continue;
             }
             self.counts.evicted_buffers += 1;
-            let moment = Moment { time: now, segments: 1 };
-            let mut context = Context { session, ledger, tables: &mut shared.tables, limits: &self.limits, moment };
+            let moment = Moment {
+                time: now,
+                segments: 1,
+            };
+            let mut context = Context {
+                session,
+                ledger,
+                tables: &mut shared.tables,
+                limits: &self.limits,
+                moment,
+            };
             for stream in streams.iter_mut() {
                 while stream.give_up_hole(&mut context) {}
             }
@@ -321,9 +518,17 @@ impl Shard {
     /// Takes a flow out of the table and writes its record, if it matters.
     fn end(&mut self, slot: Slot, end: End, shared: &mut Shared) {
         self.conclude(slot, end, shared);
-        let Some(flow) = self.table.remove(slot) else { return };
+        let Some(flow) = self.table.remove(slot) else {
+            return;
+        };
         if let State::Settled(facts) = flow.state {
-            self.records.push(record(&Flow { state: State::Dull, ..flow }, *facts));
+            self.records.push(record(
+                &Flow {
+                    state: State::Dull,
+                    ..flow
+                },
+                *facts,
+            ));
         }
     }
 }
@@ -337,7 +542,9 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
     let mac = |d: Direction| facts.link.macs.get(d.index()).copied().flatten();
     let answer = facts.answer.as_deref();
     let hello = facts.offer.is_some();
-    let ledger = facts.ledger.map_or_else(LedgerFacts::default, |ledger| *ledger);
+    let ledger = facts
+        .ledger
+        .map_or_else(LedgerFacts::default, |ledger| *ledger);
     let alpn = answer.and_then(|a| a.alpn.clone());
     let (service, service_source) = service_of(&ledger, server_port, alpn.as_deref());
     FlowRecord {
@@ -365,12 +572,13 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         server_name_banner: ledger.server_name_banner,
         starttls_injection: ledger.starttls_injection,
         carrier: facts.carrier,
+        quic_version: facts.quic_version,
         outcome: facts.outcome,
         cause: facts.cause,
         negotiated_version: facts.negotiated_version,
         negotiated_source: facts.negotiated_source,
         client_record_version: facts.client_record_version,
-        cipher_suite: answer.map(|a| a.cipher_suite),
+        cipher_suite: answer.and_then(|a| a.cipher_suite),
         named_group: facts.named_group,
         sni: facts.sni,
         alpn,
@@ -378,7 +586,7 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         resumed: facts.resumed,
         downgrade_sentinel: answer.map(|_| facts.downgrade_sentinel),
         extended_master_secret: facts.extended_master_secret,
-        ja3s: answer.map(|a| a.ja3s.clone()),
+        ja3s: answer.and_then(|a| a.ja3s.clone()),
         client_hello_bytes: hello.then_some(facts.client_hello_bytes),
         client_hello_segments: hello.then_some(facts.client_hello_segments),
         alerts: facts.alerts.into(),
@@ -396,17 +604,25 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         },
         missing_bytes: facts.missing_bytes,
         conflicting_bytes: facts.conflicting_bytes,
-        mid_stream: flow.is_mid_stream(),
+        mid_stream: facts.mid_stream,
         offer: facts.offer,
         ..FlowRecord::default()
     }
 }
 
 /// The service as the talk in the clear told it, else as the server's port or the ALPN says.
-fn service_of(ledger: &LedgerFacts, server_port: u16, alpn: Option<&str>) -> (Option<&'static str>, Option<&'static str>) {
+fn service_of(
+    ledger: &LedgerFacts,
+    server_port: u16,
+    alpn: Option<&str>,
+) -> (Option<&'static str>, Option<&'static str>) {
     if let Some(told) = ledger.service {
         // RFC 6409 section 3.1: submission is SMTP at a port of its own.
-        let service = if told == "smtp" && server_port == 587 { "submission" } else { told };
+        let service = if told == "smtp" && server_port == 587 {
+            "submission"
+        } else {
+            told
+        };
         return (Some(service), Some("content"));
     }
     // Through a tunnel, the port that was asked for counts.
@@ -417,7 +633,10 @@ fn service_of(ledger: &LedgerFacts, server_port: u16, alpn: Option<&str>) -> (Op
         _ => Some(server_port),
     };
     let by_port = port.and_then(service::by_port);
-    let by_alpn = || alpn.and_then(service::by_alpn).map_or((None, None), |service| (Some(service), Some("content")));
+    let by_alpn = || {
+        alpn.and_then(service::by_alpn)
+            .map_or((None, None), |service| (Some(service), Some("content")))
+    };
     by_port.map_or_else(by_alpn, |service| (Some(service), Some("port")))
 }
 
@@ -439,8 +658,11 @@ fn flow_id(flow: &Flow) -> u64 {
 
 /// The time from the SYN to the first ACK of its sender: a whole round trip, wherever on the path the capture is.
 fn measure_rtt(flow: &mut Flow, packet: &Packet) {
-    let plain_ack = packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::ACK;
-    let Some(opener) = flow.opener.filter(|o| *o == packet.direction) else { return };
+    let plain_ack =
+        packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::ACK;
+    let Some(opener) = flow.opener.filter(|o| *o == packet.direction) else {
+        return;
+    };
     let answered = flow.half(opener.flip()).packets > 0 && flow.half(opener.flip()).isn.is_some();
     // The SYN and this ACK are the only packets of the opener: neither came twice.
     if plain_ack && answered && flow.half(opener).packets == 2 && flow.rtt_us.is_none() {
@@ -449,10 +671,20 @@ fn measure_rtt(flow: &mut Flow, packet: &Packet) {
 }
 
 fn link_of(links: &mut Interner<Link>, packet: &Packet, block: &Block) -> Arc<Link> {
-    let ethernet = usize::try_from(packet.ethernet_at).ok().and_then(|at| block.bytes.get(at..)).and_then(|b| b.first_chunk::<12>());
-    let mut link = Link { vlans: packet.vlans, tunnels: packet.tunnels, macs: [None; 2] };
+    let ethernet = usize::try_from(packet.ethernet_at)
+        .ok()
+        .and_then(|at| block.bytes.get(at..))
+        .and_then(|b| b.first_chunk::<12>());
+    let mut link = Link {
+        vlans: packet.vlans,
+        tunnels: packet.tunnels,
+        macs: [None; 2],
+    };
     if let Some([d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]) = ethernet {
-        let (source, destination) = (Mac([*s0, *s1, *s2, *s3, *s4, *s5]), Mac([*d0, *d1, *d2, *d3, *d4, *d5]));
+        let (source, destination) = (
+            Mac([*s0, *s1, *s2, *s3, *s4, *s5]),
+            Mac([*d0, *d1, *d2, *d3, *d4, *d5]),
+        );
         link.macs = match packet.direction {
             Direction::Up => [Some(source), Some(destination)],
             Direction::Down => [Some(destination), Some(source)],

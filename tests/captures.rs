@@ -25,7 +25,8 @@ fn truths() -> Vec<(PathBuf, Value)> {
         .map(|path| {
             let text = std::fs::read(&path).expect("the truth can be read");
             let truth: Value = serde_json::from_slice(&text).expect("the truth is JSON");
-            let capture = path.with_file_name(truth["capture"].as_str().expect("it names its capture"));
+            let capture =
+                path.with_file_name(truth["capture"].as_str().expect("it names its capture"));
             (capture, truth)
         })
         .collect();
@@ -41,12 +42,21 @@ fn audit(capture: &Path, workers: u32) -> Vec<u8> {
         .output()
         .expect("hellotap runs");
     let code = output.status.code();
-    assert!(matches!(code, Some(0 | 1)), "{}: exit {code:?}: {}", capture.display(), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        matches!(code, Some(0 | 1)),
+        "{}: exit {code:?}: {}",
+        capture.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }
 
 fn records(ndjson: &[u8]) -> Vec<Map<String, Value>> {
-    ndjson.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).expect("a record is JSON")).collect()
+    ndjson
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).expect("a record is JSON"))
+        .collect()
 }
 
 #[test]
@@ -54,7 +64,11 @@ fn any_number_of_workers_gives_the_same_bytes() {
     for (capture, _) in truths() {
         let one = audit(&capture, 1);
         for workers in [2, 3, 8] {
-            assert!(audit(&capture, workers) == one, "{} with {workers} workers", capture.display());
+            assert!(
+                audit(&capture, workers) == one,
+                "{} with {workers} workers",
+                capture.display()
+            );
         }
     }
 }
@@ -64,14 +78,22 @@ fn records_say_what_the_endpoints_said() {
     let mut wrong = Vec::new();
     let mut checked = 0;
     for (capture, truth) in truths() {
-        let name = capture.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = capture
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let mut by_ends: BTreeMap<String, Vec<Map<String, Value>>> = BTreeMap::new();
         for record in records(&audit(&capture, 2)) {
             by_ends.entry(ends(&record)).or_default().push(record);
         }
         // Connections whose client port is known take their records first; the others between the same ends stand in
         // the order in which they were opened, and so do records.
-        let mut connections: Vec<_> = truth["connections"].as_array().expect("a list of connections").iter().collect();
+        let mut connections: Vec<_> = truth["connections"]
+            .as_array()
+            .expect("a list of connections")
+            .iter()
+            .collect();
         connections.sort_by_key(|connection| connection["client_port"].is_null());
         for connection in connections {
             let connection = connection.as_object().expect("an object");
@@ -79,11 +101,16 @@ fn records_say_what_the_endpoints_said() {
             let candidates = by_ends.get_mut(&ends(connection));
             let port = &connection["client_port"];
             let found = candidates.and_then(|list| {
-                let at = list.iter().position(|r| port.is_null() || r["client_port"] == *port)?;
+                let at = list
+                    .iter()
+                    .position(|r| port.is_null() || r["client_port"] == *port)?;
                 Some(list.remove(at))
             });
             let Some(record) = found else {
-                wrong.push(format!("{name}: no record of {} port {port}", ends(connection)));
+                wrong.push(format!(
+                    "{name}: no record of {} port {port}",
+                    ends(connection)
+                ));
                 continue;
             };
             for (field, want) in expect {
@@ -94,15 +121,27 @@ fn records_say_what_the_endpoints_said() {
                 let got = record.get(field);
                 if got != Some(want) {
                     let got = got.map_or_else(|| "no such field".into(), Value::to_string);
-                    wrong.push(format!("{name}: {} port {}: {field}: endpoints {want}, hellotap {got}", ends(connection), record["client_port"]));
+                    wrong.push(format!(
+                        "{name}: {} port {}: {field}: endpoints {want}, hellotap {got}",
+                        ends(connection),
+                        record["client_port"]
+                    ));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {checked} fields:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {checked} fields:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(checked > 500, "too little was checked: {checked}");
 }
 
 fn ends(object: &Map<String, Value>) -> String {
-    format!("{} {} > {} {}", object["transport"], object["client_ip"], object["server_ip"], object["server_port"])
+    format!(
+        "{} {} > {} {}",
+        object["transport"], object["client_ip"], object["server_ip"], object["server_port"]
+    )
 }

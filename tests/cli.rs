@@ -29,6 +29,7 @@ impl Run {
         assert_eq!(self.code, Some(2), "{}", self.stderr);
         assert_eq!(self.stdout, "");
         assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
+        assert_eq!(self.stderr.matches(words).count(), 1, "{}", self.stderr);
         assert!(self.stderr.starts_with("hellotap: "), "{}", self.stderr);
         assert!(self.stderr.contains(words), "{}", self.stderr);
     }

@@ -26,7 +26,8 @@ class Said:
                       "negotiated_source": "server-hello"}
             if self.cipher:
                 fields["cipher_suite"] = ciphers.iana(self.cipher)
-            if self.group:
+            # A session resumed in TLS 1.2 names the group of the one that it resumes; none is on the wire.
+            if self.group and (not self.resumed or fields["negotiated_version"] == "TLS 1.3"):
                 fields["named_group"] = ciphers.group(self.group)
             if self.resumed is not None:
                 fields["resumed"] = self.resumed

@@ -120,8 +120,9 @@ enum Format {
 }
 
 enum Input {
-    /// A file: read until the block is full.
-    Plain(Box<dyn Read + Send>),
+    /// A file: read until the block is full. Known as a file, so that std reads into spare capacity as it is and in
+    /// one call; behind a trait object it would clear the memory first and read in small steps.
+    Plain(File),
     /// A pipe: hand on what is there.
     Pipe(Box<dyn Read + Send>),
     Compressed(Decompressor),
@@ -146,7 +147,7 @@ impl FileSource {
         if path.as_os_str() == "-" {
             return Self::start(
                 "standard input".to_owned(),
-                Box::new(io::stdin()),
+                Raw::Other(Box::new(io::stdin())),
                 None,
                 limits,
             );
@@ -163,7 +164,7 @@ impl FileSource {
             });
         }
         let size = metadata.is_file().then_some(metadata.len());
-        Self::start(path.display().to_string(), Box::new(file), size, limits)
+        Self::start(path.display().to_string(), Raw::File(file), size, limits)
     }
 
     /// Reads a capture from anything; it is treated as a pipe, so that each read is handed on at once.
@@ -175,28 +176,24 @@ impl FileSource {
         reader: Box<dyn Read + Send>,
         limits: &Limits,
     ) -> Result<Self, CaptureError> {
-        Self::start(name, reader, None, limits)
+        Self::start(name, Raw::Other(reader), None, limits)
     }
 
     /// `size` is known of regular files only, and tells them from pipes.
     fn start(
         name: String,
-        reader: Box<dyn Read + Send>,
+        mut raw: Raw,
         size: Option<u64>,
         limits: &Limits,
     ) -> Result<Self, CaptureError> {
         let consumed = Arc::new(AtomicU64::new(0));
-        let mut raw: Box<dyn Read + Send> = Box::new(Counted {
-            reader,
-            count: Arc::clone(&consumed),
-        });
         let unreadable = |name: &str, reason| CaptureError::Unreadable {
             name: name.to_owned(),
             reason,
         };
 
         let mut head = Vec::with_capacity(pcap::HEADER_BYTES);
-        raw.by_ref()
+        raw.reader()
             .take(4)
             .read_to_end(&mut head)
             .map_err(|e| unreadable(&name, e))?;
@@ -205,14 +202,19 @@ impl FileSource {
         }
         let mut input = match Compression::of(&head) {
             Some(compression) => {
-                let raw = io::Cursor::new(std::mem::take(&mut head)).chain(raw);
+                let raw = Counted {
+                    reader: io::Cursor::new(std::mem::take(&mut head)).chain(raw.boxed()),
+                    count: Arc::clone(&consumed),
+                };
                 Input::Compressed(
                     Decompressor::start(compression, Box::new(raw), size.is_some())
                         .map_err(|e| unreadable(&name, e))?,
                 )
             }
-            None if size.is_some() => Input::Plain(raw),
-            None => Input::Pipe(raw),
+            None => match raw {
+                Raw::File(file) if size.is_some() => Input::Plain(file),
+                raw => Input::Pipe(raw.boxed()),
+            },
         };
         while head.len() < pcap::HEADER_BYTES {
             let before = head.len();
@@ -374,7 +376,10 @@ impl FileSource {
 
     /// Bytes taken from the file as it lies on disk: [`FileSource::size_hint`] at the end.
     pub fn bytes_consumed_of_file(&self) -> u64 {
-        self.consumed.load(Ordering::Relaxed)
+        match self.input {
+            Input::Compressed(_) => self.consumed.load(Ordering::Relaxed),
+            Input::Plain(_) | Input::Pipe(_) => self.bytes_read,
+        }
     }
 
     /// The path as given, or "standard input".
@@ -429,7 +434,7 @@ impl Input {
                 // Into spare capacity, which std does not clear first. A little more room than is asked for, or
                 // `read_to_end` would probe for the end with a read of its own.
                 block.reserve(room.saturating_add(64));
-                reader.take(room as u64).read_to_end(block).map(drop)
+                (&*reader).take(room as u64).read_to_end(block).map(drop)
             }
             Self::Pipe(reader) => {
                 let before = block.len();
@@ -448,13 +453,35 @@ impl Input {
     }
 }
 
-/// Counts what is read of the file itself.
-struct Counted {
-    reader: Box<dyn Read + Send>,
+/// What a capture is read from.
+enum Raw {
+    File(File),
+    Other(Box<dyn Read + Send>),
+}
+
+impl Raw {
+    fn reader(&mut self) -> &mut dyn Read {
+        match self {
+            Self::File(file) => file,
+            Self::Other(reader) => reader,
+        }
+    }
+
+    fn boxed(self) -> Box<dyn Read + Send> {
+        match self {
+            Self::File(file) => Box::new(file),
+            Self::Other(reader) => reader,
+        }
+    }
+}
+
+/// Counts what is taken from a compressed file, as it lies on disk.
+struct Counted<R> {
+    reader: R,
     count: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buf)?;
         self.count.fetch_add(read as u64, Ordering::Relaxed);

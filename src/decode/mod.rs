@@ -28,7 +28,7 @@ use crate::dispatch::Transport;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkType(pub u16);
 
-/// VLAN identifiers, outermost first; unused places hold [`Vlans::NONE`]. More than four tags: the first four.
+/// VLAN identifiers, outermost first; unused places hold no number that a VLAN can have. More than four tags: the first four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vlans([u16; 4]);
 

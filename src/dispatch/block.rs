@@ -56,6 +56,8 @@ pub struct Tick {
     pub epoch: u64,
     /// Time of the last packet of the epoch.
     pub now: Timestamp,
+    /// No packet comes behind it.
+    pub last: bool,
 }
 
 /// One TCP segment or UDP datagram: header facts, and where its payload lies in the [`Block`].

@@ -3,6 +3,7 @@
 //! Loss never lies: where bytes that would tell are missing, the outcome is unknown, and the cause says so.
 
 use super::tcp::TcpStream;
+use super::udp::UdpActive;
 use super::{Active, Facts, Flow, LedgerFacts};
 use crate::dispatch::Direction;
 use crate::framing::service;
@@ -38,10 +39,16 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
         return None;
     }
     let speaks_as_client = told.as_ref().and_then(|(_, client)| *client);
-    let client = session.client.or(flow.opener).or(speaks_as_client).unwrap_or_else(|| flow.likely_client());
+    let client = session
+        .client
+        .or(flow.opener)
+        .or(speaks_as_client)
+        .unwrap_or_else(|| flow.likely_client());
     let story = told.map(|(story, _)| story);
     let (mut outcome, mut cause) = outcome(flow, active, client, record_layer.is_some(), end);
-    let line = story.as_ref().and_then(|story| verdict::conclude(story, &seen(flow, active, client, outcome)));
+    let line = story
+        .as_ref()
+        .and_then(|story| verdict::conclude(story, &seen(flow, active, client, outcome)));
     if !tls && session.alerts.is_empty() && line.is_none() {
         return None;
     }
@@ -53,24 +60,87 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
     }
     let ledger = story.map(|story| Box::new(ledger_facts(story, line)));
     let (negotiated_version, negotiated_source) = match (session.version(), record_layer) {
-        (Some(version), _) => (Some(Version::Exact(version)), Some(NegotiatedSource::ServerHello)),
+        (Some(version), _) => (
+            Some(Version::Exact(version)),
+            Some(NegotiatedSource::ServerHello),
+        ),
         (None, Some(version)) => (Some(version), Some(NegotiatedSource::RecordLayer)),
         (None, None) => (None, None),
     };
-    let session = &mut active.session;
+    let mut facts = facts(&mut active.session, client, &active.link);
+    facts.carrier = facts.carrier.or_else(|| record_layer.map(|_| Carrier::Tls));
     Some(Facts {
-        client,
-        carrier: session.carrier.or(record_layer.map(|_| Carrier::Tls)),
         outcome,
         cause,
         negotiated_version,
         negotiated_source,
+        missing_bytes: active.streams.iter().map(TcpStream::missing).sum(),
+        conflicting_bytes: active.streams.iter().map(TcpStream::conflicting).sum(),
+        mid_stream: flow.is_mid_stream(),
+        ledger,
+        ..facts
+    })
+}
+
+/// The facts of a flow of datagrams, likewise.
+pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Facts> {
+    let session = &active.session;
+    let joined = active.joined_version();
+    let sealed = active.sealed();
+    if !session.is_tls() && session.alerts.is_empty() && joined.is_none() && sealed.is_none() {
+        return None;
+    }
+    let client = session.client.unwrap_or_else(|| flow.likely_client());
+    let (outcome, cause) = outcome_udp(flow, active, client, end);
+    let (negotiated_version, negotiated_source) = match (session.version(), joined) {
+        (Some(version), _) => (
+            Some(Version::Exact(version)),
+            Some(NegotiatedSource::ServerHello),
+        ),
+        (None, Some(version)) => (
+            Some(Version::Exact(version)),
+            Some(NegotiatedSource::RecordLayer),
+        ),
+        (None, None) => (None, None),
+    };
+    let mut facts = facts(&mut active.session, client, &active.link);
+    let other = if sealed.is_some() {
+        Carrier::Quic
+    } else {
+        Carrier::Dtls
+    };
+    facts.carrier.get_or_insert(other);
+    Some(Facts {
+        outcome,
+        cause,
+        negotiated_version,
+        negotiated_source,
+        quic_version: active.quic_version(),
+        conflicting_bytes: active.conflicting(),
+        mid_stream: cause == Some(Cause::MidStream),
+        beginning: active.beginning(),
+        ..facts
+    })
+}
+
+/// What a handshake told, taken out of `session`; how it ended is for the caller to say.
+fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::Link>) -> Facts {
+    Facts {
+        client,
+        carrier: session.carrier,
+        quic_version: None,
+        outcome: Outcome::Unknown,
+        cause: None,
+        negotiated_version: None,
+        negotiated_source: None,
         offer: session.offer.take(),
         sni: session.sni.take(),
         client_record_version: session.client_record_version,
         client_hello_bytes: session.client_hello_bytes,
         client_hello_segments: session.client_hello_segments,
-        hello_us: session.hello_ns.map(|ns| u32::try_from(ns / 1000).unwrap_or(u32::MAX)),
+        hello_us: session
+            .hello_ns
+            .map(|ns| u32::try_from(ns / 1000).unwrap_or(u32::MAX)),
         named_group: session.named_group(),
         hello_retry: session.hello_retry,
         resumed: session.resumed(),
@@ -79,11 +149,13 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
         client_certificate: session.client_certificate(),
         alerts: session.alerts(client).into(),
         answer: session.answer.take(),
-        link: std::sync::Arc::clone(&active.link),
-        missing_bytes: active.streams.iter().map(TcpStream::missing).sum(),
-        conflicting_bytes: active.streams.iter().map(TcpStream::conflicting).sum(),
-        ledger,
-    })
+        link: std::sync::Arc::clone(link),
+        missing_bytes: 0,
+        conflicting_bytes: 0,
+        mid_stream: false,
+        beginning: super::Beginning::Unknown,
+        ledger: None,
+    }
 }
 
 /// What the ledger has to know of a flow besides what was said in the clear.
@@ -102,7 +174,11 @@ fn seen(flow: &Flow, active: &Active, client: Direction, outcome: Outcome) -> Se
         server: flow.half(client.flip()).packets > 0,
         beginning: !flow.is_mid_stream(),
         closed: flow.first_close.is_some(),
-        lost: active.streams.iter().find_map(TcpStream::lost).map(cause_of),
+        lost: active
+            .streams
+            .iter()
+            .find_map(TcpStream::lost)
+            .map(cause_of),
     }
 }
 
@@ -134,25 +210,52 @@ fn joined_version(flow: &Flow, active: &Active) -> Option<Version> {
     if !flow.is_mid_stream() || active.session.is_tls() {
         return None;
     }
-    let versions = active.streams.each_ref().map(TcpStream::record_layer_version);
+    let versions = active
+        .streams
+        .each_ref()
+        .map(TcpStream::record_layer_version);
     let version = match versions {
         [Some(a), Some(b)] if a != b => return None,
         [Some(a), _] | [_, Some(a)] => a,
         [None, None] => return None,
     };
     // RFC 9846 section 5.1: TLS 1.3 writes 0x0303 too.
-    Some(if version == ProtocolVersion::TLS_1_2 { Version::Tls12OrLater } else { Version::Exact(version) })
+    Some(if version == ProtocolVersion::TLS_1_2 {
+        Version::Tls12OrLater
+    } else {
+        Version::Exact(version)
+    })
 }
 
-fn outcome(flow: &Flow, active: &Active, client: Direction, joined: bool, end: End) -> (Outcome, Option<Cause>) {
+fn outcome(
+    flow: &Flow,
+    active: &Active,
+    client: Direction,
+    joined: bool,
+    end: End,
+) -> (Outcome, Option<Cause>) {
     let session = &active.session;
     let server = client.flip();
-    let unread = |direction: Direction| session.progress.get(direction.index()).and_then(|p| p.unread).map(cause_of);
+    let unread = |direction: Direction| {
+        session
+            .progress
+            .get(direction.index())
+            .and_then(|p| p.unread)
+            .map(cause_of)
+    };
     match (session.offer.is_some(), session.answer.is_some()) {
         (true, true) => after_both(flow, active, client),
         (false, true) => {
             let one_way = flow.half(client).packets == 0;
-            let why = if one_way { Cause::OneWay } else { unread(client).unwrap_or(if flow.is_mid_stream() { Cause::MidStream } else { Cause::Gap }) };
+            let why = if one_way {
+                Cause::OneWay
+            } else {
+                unread(client).unwrap_or(if flow.is_mid_stream() {
+                    Cause::MidStream
+                } else {
+                    Cause::Gap
+                })
+            };
             (Outcome::ServerHelloOnly, Some(why))
         }
         (true, false) => match unread(server) {
@@ -161,8 +264,91 @@ fn outcome(flow: &Flow, active: &Active, client: Direction, joined: bool, end: E
         },
         (false, false) if joined => (Outcome::JoinedMidStream, Some(Cause::MidStream)),
         (false, false) => {
-            let fallback = if end == End::Evicted { Cause::Evicted } else { Cause::Gap };
-            (Outcome::Unknown, Some(unread(client).or_else(|| unread(server)).or_else(|| fatal(session).map(|(_, alert)| alert)).unwrap_or(fallback)))
+            let fallback = if end == End::Evicted {
+                Cause::Evicted
+            } else {
+                Cause::Gap
+            };
+            (
+                Outcome::Unknown,
+                Some(
+                    unread(client)
+                        .or_else(|| unread(server))
+                        .or_else(|| fatal(session).map(|(_, alert)| alert))
+                        .unwrap_or(fallback),
+                ),
+            )
+        }
+    }
+}
+
+/// Datagrams have no connection around them: all that tells is what the two sides said.
+fn outcome_udp(
+    flow: &Flow,
+    active: &UdpActive,
+    client: Direction,
+    end: End,
+) -> (Outcome, Option<Cause>) {
+    let session = &active.session;
+    let server = client.flip();
+    let unread = |direction: Direction| {
+        session
+            .progress
+            .get(direction.index())
+            .and_then(|p| p.unread)
+            .map(cause_of)
+    };
+    let one_way = |direction: Direction| flow.half(direction).packets == 0;
+    match (session.offer.is_some(), session.answer.is_some()) {
+        (true, true) => match fatal(session).or_else(|| active.closed()) {
+            Some((from, cause)) => (refused_by(from == client), Some(cause)),
+            None => (Outcome::Negotiated, None),
+        },
+        (false, true) => {
+            let why = if one_way(client) {
+                Cause::OneWay
+            } else {
+                unread(client).unwrap_or(Cause::MidStream)
+            };
+            (Outcome::ServerHelloOnly, Some(why))
+        }
+        (true, false) => {
+            if one_way(server) {
+                return (Outcome::ClientHelloOnly, Some(Cause::OneWay));
+            }
+            if let Some((from, alert)) = fatal(session) {
+                return (refused_by(from == client), Some(alert));
+            }
+            match active.closed() {
+                Some((from, cause)) if from == server => {
+                    return (Outcome::RefusedByServer, Some(cause));
+                }
+                // It gave up before it saw an answer.
+                Some((_, cause)) => return (Outcome::NoAnswer, Some(cause)),
+                None => {}
+            }
+            if let Some(why) = unread(server) {
+                return (Outcome::Unknown, Some(why));
+            }
+            match active.instead_of_answer(server) {
+                Some((outcome, cause)) => (outcome, Some(cause)),
+                None if end == End::Evicted => (Outcome::Unknown, Some(Cause::Evicted)),
+                None if end == End::CaptureEnd => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
+                None => (Outcome::NoAnswer, Some(Cause::Silence)),
+            }
+        }
+        (false, false) if active.joined_version().is_some() => {
+            (Outcome::JoinedMidStream, Some(Cause::MidStream))
+        }
+        (false, false) => {
+            let told = unread(client)
+                .or_else(|| unread(server))
+                .or_else(|| active.sealed());
+            let alert = || fatal(session).map(|(_, alert)| alert);
+            (
+                Outcome::Unknown,
+                Some(told.or_else(alert).unwrap_or(Cause::Gap)),
+            )
         }
     }
 }
@@ -173,17 +359,30 @@ fn after_both(flow: &Flow, active: &Active, client: Direction) -> (Outcome, Opti
         return (refused_by(from == client), Some(alert));
     }
     let both_seen = flow.halves.iter().all(|half| half.packets > 0);
-    let whole = active.streams.iter().all(|s| s.lost().is_none() && !s.has_hole());
+    let whole = active
+        .streams
+        .iter()
+        .all(|s| s.lost().is_none() && !s.has_hole());
     match flow.first_close {
-        Some((by, reset)) if both_seen && whole && !active.session.is_complete() => {
-            (refused_by(by == client), Some(if reset { Cause::TcpReset } else { Cause::TcpClose }))
-        }
+        Some((by, reset)) if both_seen && whole && !active.session.is_complete() => (
+            refused_by(by == client),
+            Some(if reset {
+                Cause::TcpReset
+            } else {
+                Cause::TcpClose
+            }),
+        ),
         _ => (Outcome::Negotiated, None),
     }
 }
 
 /// A ClientHello, and no ServerHello.
-fn unanswered(flow: &Flow, active: &Active, client: Direction, end: End) -> (Outcome, Option<Cause>) {
+fn unanswered(
+    flow: &Flow,
+    active: &Active,
+    client: Direction,
+    end: End,
+) -> (Outcome, Option<Cause>) {
     let server = client.flip();
     if let Some((from, alert)) = fatal(&active.session) {
         return (refused_by(from == client), Some(alert));
@@ -191,7 +390,9 @@ fn unanswered(flow: &Flow, active: &Active, client: Direction, end: End) -> (Out
     if flow.half(server).packets == 0 {
         return (Outcome::ClientHelloOnly, Some(Cause::OneWay));
     }
-    let Some(stream) = active.streams.get(server.index()) else { return (Outcome::Unknown, None) };
+    let Some(stream) = active.streams.get(server.index()) else {
+        return (Outcome::Unknown, None);
+    };
     if let Some(lost) = stream.lost() {
         return (Outcome::Unknown, Some(cause_of(lost)));
     }
@@ -204,12 +405,28 @@ fn unanswered(flow: &Flow, active: &Active, client: Direction, end: End) -> (Out
     if stream.position() > active.answer_from.unwrap_or(0) {
         return match stream.is_scanning() {
             true => (Outcome::RefusedByServer, Some(Cause::CleartextServer(None))),
-            false => (Outcome::Unknown, Some(if end == End::CaptureEnd { Cause::CaptureEnd } else { Cause::Other("answer not read to its end") })),
+            false => (
+                Outcome::Unknown,
+                Some(if end == End::CaptureEnd {
+                    Cause::CaptureEnd
+                } else {
+                    Cause::Other("answer not read to its end")
+                }),
+            ),
         };
     }
     match flow.first_close {
-        Some((by, reset)) if by == server => (Outcome::RefusedByServer, Some(if reset { Cause::TcpReset } else { Cause::TcpClose })),
-        _ if active.session.client_hello_segments > 1 => (Outcome::NoAnswer, Some(Cause::HelloSplitUnanswered)),
+        Some((by, reset)) if by == server => (
+            Outcome::RefusedByServer,
+            Some(if reset {
+                Cause::TcpReset
+            } else {
+                Cause::TcpClose
+            }),
+        ),
+        _ if active.session.client_hello_segments > 1 => {
+            (Outcome::NoAnswer, Some(Cause::HelloSplitUnanswered))
+        }
         None if end == End::CaptureEnd => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
         _ => (Outcome::NoAnswer, Some(Cause::Silence)),
     }
@@ -217,12 +434,22 @@ fn unanswered(flow: &Flow, active: &Active, client: Direction, end: End) -> (Out
 
 /// The first fatal alert in the clear, with the direction it went.
 fn fatal(session: &Session) -> Option<(Direction, Cause)> {
-    let is_error = |&&(_, fatal, description): &&(Direction, bool, AlertDescription)| fatal && description != AlertDescription::CLOSE_NOTIFY;
-    session.alerts.iter().find(is_error).map(|&(from, _, description)| (from, Cause::Alert(description)))
+    let is_error = |&&(_, fatal, description): &&(Direction, bool, AlertDescription)| {
+        fatal && description != AlertDescription::CLOSE_NOTIFY
+    };
+    session
+        .alerts
+        .iter()
+        .find(is_error)
+        .map(|&(from, _, description)| (from, Cause::Alert(description)))
 }
 
 const fn refused_by(client: bool) -> Outcome {
-    if client { Outcome::RefusedByClient } else { Outcome::RefusedByServer }
+    if client {
+        Outcome::RefusedByClient
+    } else {
+        Outcome::RefusedByServer
+    }
 }
 
 const fn cause_of(unread: Unread) -> Cause {

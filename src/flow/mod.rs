@@ -7,18 +7,25 @@ pub mod conclude;
 pub mod stream;
 pub mod table;
 pub mod tcp;
+pub mod udp;
+#[cfg(test)]
+mod udp_tests;
 
 use std::sync::Arc;
 
 use crate::decode::{Tunnels, Vlans};
 use crate::dispatch::{Direction, FlowKey, Packet, tcp_flags};
+use crate::framing::quic::ConnectionId;
 use crate::framing::starttls::{Ends, Ledger, Story};
+use crate::framing::{demux, dtls, quic};
 use crate::hello::Offer;
 use crate::hello::registry::NamedGroup;
 use crate::hello::server::Answer;
 use crate::hello::session::Session;
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Upgrade, Version};
+use crate::record::{
+    Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Upgrade, Version,
+};
 use crate::time::Timestamp;
 use tcp::TcpStream;
 
@@ -69,6 +76,8 @@ pub enum State {
     Empty,
     /// Its beginning is followed.
     Active(Box<Active>),
+    /// The same over UDP.
+    Udp(Box<udp::UdpActive>),
     /// All is told that can be.
     Settled(Box<Facts>),
     /// Nothing to tell.
@@ -139,7 +148,9 @@ impl LedgerSlot {
 
     /// The story, and the protocol's client.
     pub fn finish(&mut self) -> Option<(Story, Option<Direction>)> {
-        let Self::Follows(mut ledger) = std::mem::replace(self, Self::Dropped) else { return None };
+        let Self::Follows(mut ledger) = std::mem::replace(self, Self::Dropped) else {
+            return None;
+        };
         ledger.finish().map(|story| (story, ledger.client()))
     }
 }
@@ -161,6 +172,7 @@ pub struct Link {
 pub struct Facts {
     pub client: Direction,
     pub carrier: Option<Carrier>,
+    pub quic_version: Option<u32>,
     pub outcome: Outcome,
     pub cause: Option<Cause>,
     pub negotiated_version: Option<Version>,
@@ -182,6 +194,8 @@ pub struct Facts {
     pub link: Arc<Link>,
     pub missing_bytes: u64,
     pub conflicting_bytes: u64,
+    pub mid_stream: bool,
+    pub beginning: Beginning,
     pub ledger: Option<Box<LedgerFacts>>,
 }
 
@@ -198,6 +212,18 @@ pub struct LedgerFacts {
     pub client_name: Option<Box<str>>,
     pub server_name_banner: Option<Box<str>>,
     pub starttls_injection: bool,
+}
+
+/// What a flow of datagrams began with: another beginning between the same endpoints is another connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// Not known, or not told by its content.
+    #[default]
+    Unknown,
+    /// The connection IDs that the client chose, or was told to.
+    Quic(Box<[ConnectionId]>),
+    /// See [`dtls::beginning`].
+    Dtls(u64),
 }
 
 impl Flow {
@@ -227,16 +253,45 @@ impl Flow {
         match self.half(packet.direction).isn {
             Some(isn) => isn != packet.sequence,
             None => match &self.state {
-                State::Active(active) => active.streams.get(packet.direction.index()).is_some_and(|s| !s.may_begin_at(packet.sequence.wrapping_add(1))),
-                State::Empty => false,
+                State::Active(active) => active
+                    .streams
+                    .get(packet.direction.index())
+                    .is_some_and(|s| !s.may_begin_at(packet.sequence.wrapping_add(1))),
+                State::Empty | State::Udp(_) => false,
                 State::Settled(_) | State::Dull => true,
             },
         }
     }
 
+    /// Whether a datagram begins another connection between the same endpoints. One that comes again, and the second
+    /// hello that a server asked for, belong to this one.
+    #[inline]
+    pub fn is_reopened_by_datagram(&self, datagram: &[u8], wire_len: usize) -> bool {
+        match &self.state {
+            State::Udp(active) => active.random().is_some_and(|known| {
+                let (inner, len) = demux::without_relay(datagram, wire_len);
+                dtls::beginning(inner, len).is_some_and(|random| random != known)
+            }),
+            State::Settled(facts) => match &facts.beginning {
+                Beginning::Unknown => false,
+                Beginning::Quic(known) => {
+                    quic::beginning(datagram, wire_len).is_some_and(|id| !known.contains(&id))
+                }
+                Beginning::Dtls(known) => {
+                    let (inner, len) = demux::without_relay(datagram, wire_len);
+                    dtls::beginning(inner, len).is_some_and(|random| random != *known)
+                }
+            },
+            State::Empty | State::Active(_) | State::Dull => false,
+        }
+    }
+
     /// The direction's packets.
     pub fn half(&self, direction: Direction) -> Half {
-        self.halves.get(direction.index()).copied().unwrap_or_default()
+        self.halves
+            .get(direction.index())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Whether neither side says more.
@@ -254,7 +309,11 @@ impl Flow {
         self.opener.unwrap_or_else(|| {
             let ports = [Direction::Up, Direction::Down].map(|d| self.key.source(d).1);
             let [up, down] = ports;
-            if up >= down { Direction::Up } else { Direction::Down }
+            if up >= down {
+                Direction::Up
+            } else {
+                Direction::Down
+            }
         })
     }
 }

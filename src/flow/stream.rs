@@ -57,7 +57,12 @@ impl Assembler {
     /// An assembler whose next byte has `offset`; `buffer` is used for its bytes.
     pub fn new(offset: u64, mut buffer: Vec<u8>) -> Self {
         buffer.clear();
-        Self { next: offset, kept: buffer, kept_at: offset, ..Self::default() }
+        Self {
+            next: offset,
+            kept: buffer,
+            kept_at: offset,
+            ..Self::default()
+        }
     }
 
     /// Offset of the next byte that is due.
@@ -92,7 +97,9 @@ impl Assembler {
 
     /// The contiguous bytes from `offset` on; empty where they were let go.
     pub fn since(&self, offset: u64) -> &[u8] {
-        let at = offset.checked_sub(self.kept_at).and_then(|at| usize::try_from(at).ok());
+        let at = offset
+            .checked_sub(self.kept_at)
+            .and_then(|at| usize::try_from(at).ok());
         at.and_then(|at| self.kept.get(at..)).unwrap_or_default()
     }
 
@@ -119,7 +126,10 @@ impl Assembler {
         }
         // What lies before `next` is known already.
         let known = self.next.saturating_sub(offset);
-        let bytes = usize::try_from(known).ok().and_then(|known| bytes.get(known..)).unwrap_or_default();
+        let bytes = usize::try_from(known)
+            .ok()
+            .and_then(|known| bytes.get(known..))
+            .unwrap_or_default();
         self.hold(offset + known, bytes, wire_len - known);
     }
 
@@ -185,14 +195,30 @@ impl Assembler {
     fn hold(&mut self, mut offset: u64, mut bytes: &[u8], mut wire_len: u64) {
         let mut at = self.held.partition_point(|h| h.end() <= offset);
         while wire_len > 0 {
-            let (start, end) = self.held.get(at).map_or((u64::MAX, u64::MAX), |h| (h.offset, h.end()));
+            let (start, end) = self
+                .held
+                .get(at)
+                .map_or((u64::MAX, u64::MAX), |h| (h.offset, h.end()));
             if offset < start {
                 let free = wire_len.min(start - offset);
-                let part = bytes.get(..bytes.len().min(usize::try_from(free).unwrap_or(usize::MAX))).unwrap_or_default();
+                let part = bytes
+                    .get(..bytes.len().min(usize::try_from(free).unwrap_or(usize::MAX)))
+                    .unwrap_or_default();
                 self.held_bytes += part.len();
-                self.held.insert(at, Held { offset, bytes: part.into(), wire_len: free });
+                self.held.insert(
+                    at,
+                    Held {
+                        offset,
+                        bytes: part.into(),
+                        wire_len: free,
+                    },
+                );
                 at += 1;
-                (offset, bytes, wire_len) = (offset + free, bytes.get(part.len()..).unwrap_or_default(), wire_len - free);
+                (offset, bytes, wire_len) = (
+                    offset + free,
+                    bytes.get(part.len()..).unwrap_or_default(),
+                    wire_len - free,
+                );
                 continue;
             }
             // A copy that was cut short may be completed by one that was not.
@@ -201,7 +227,9 @@ impl Assembler {
                 let lies = offset.saturating_sub(held.offset);
                 if have < held.wire_len && lies <= have {
                     let room = usize::try_from(held.wire_len - lies).unwrap_or(usize::MAX);
-                    let more = bytes.get(usize::try_from(have - lies).unwrap_or(usize::MAX)..bytes.len().min(room));
+                    let more = bytes.get(
+                        usize::try_from(have - lies).unwrap_or(usize::MAX)..bytes.len().min(room),
+                    );
                     if let Some(more) = more.filter(|m| !m.is_empty()) {
                         self.held_bytes += more.len();
                         held.bytes = [&held.bytes, more].concat().into();
@@ -210,7 +238,11 @@ impl Assembler {
             }
             let known = wire_len.min(end - offset);
             let skip = usize::try_from(known).unwrap_or(usize::MAX);
-            (offset, bytes, wire_len) = (offset + known, bytes.get(skip..).unwrap_or_default(), wire_len - known);
+            (offset, bytes, wire_len) = (
+                offset + known,
+                bytes.get(skip..).unwrap_or_default(),
+                wire_len - known,
+            );
             at += 1;
         }
     }
@@ -221,10 +253,20 @@ impl Assembler {
         if bytes.len() == 1 && offset.wrapping_add(1) == self.next {
             return;
         }
-        let mut differing = if offset < self.next { differ(self.kept_at, &self.kept, offset, bytes) } else { 0 };
+        let mut differing = if offset < self.next {
+            differ(self.kept_at, &self.kept, offset, bytes)
+        } else {
+            0
+        };
         let end = offset.saturating_add(bytes.len() as u64);
         let from = self.held.partition_point(|h| h.end() <= offset);
-        for held in self.held.get(from..).unwrap_or_default().iter().take_while(|h| h.offset < end) {
+        for held in self
+            .held
+            .get(from..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|h| h.offset < end)
+        {
             differing += differ(held.offset, &held.bytes, offset, bytes);
         }
         self.conflicting += differing;
@@ -234,7 +276,9 @@ impl Assembler {
 /// How many bytes differ where `a`, at offset `a_at`, and `b`, at `b_at`, overlap.
 fn differ(a_at: u64, a: &[u8], b_at: u64, b: &[u8]) -> u64 {
     let start = a_at.max(b_at);
-    let from = |at: u64, bytes| <[u8]>::get(bytes, usize::try_from(start - at).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let from = |at: u64, bytes| {
+        <[u8]>::get(bytes, usize::try_from(start - at).unwrap_or(usize::MAX)..).unwrap_or_default()
+    };
     let (a, b) = (from(a_at, a), from(b_at, b));
     let len = a.len().min(b.len());
     if a.get(..len) == b.get(..len) {
@@ -280,7 +324,10 @@ mod tests {
         let mut a = Assembler::new(0, Vec::new());
         a.insert(0, b"ab", 5);
         a.insert(8, b"ij", 2);
-        assert_eq!(drain(&mut a), [Piece::Bytes(2), Piece::Gap { len: 3, cut: true }]);
+        assert_eq!(
+            drain(&mut a),
+            [Piece::Bytes(2), Piece::Gap { len: 3, cut: true }]
+        );
         assert_eq!(a.give_up_hole(), Some(Piece::Gap { len: 3, cut: false }));
         assert_eq!(drain(&mut a), [Piece::Bytes(2)]);
         assert_eq!((a.next(), a.missing()), (10, 6));

@@ -63,7 +63,9 @@ impl FlowTable {
     /// The slot of `key`'s flow.
     #[inline]
     pub fn find(&self, hash: u64, key: &FlowKey) -> Option<Slot> {
-        let found = self.index.find(hash, |e| e.hash == hash as u32 && self.get(e.slot).is_some_and(|flow| flow.key == *key));
+        let found = self.index.find(hash, |e| {
+            e.hash == hash as u32 && self.get(e.slot).is_some_and(|flow| flow.key == *key)
+        });
         found.map(|entry| entry.slot)
     }
 
@@ -81,13 +83,19 @@ impl FlowTable {
     /// The flow of a slot.
     #[inline]
     pub fn get(&self, slot: Slot) -> Option<&Flow> {
-        self.chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)?.as_ref()
+        self.chunks
+            .get(slot as usize / CHUNK)?
+            .get(slot as usize % CHUNK)?
+            .as_ref()
     }
 
     /// The flow of a slot.
     #[inline]
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow> {
-        self.chunks.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)?.as_mut()
+        self.chunks
+            .get_mut(slot as usize / CHUNK)?
+            .get_mut(slot as usize % CHUNK)?
+            .as_mut()
     }
 
     /// Adds a flow whose key is not in the table.
@@ -97,7 +105,11 @@ impl FlowTable {
         let (hash, ticket, seen) = (flow.hash, flow.ticket, flow.last_seen);
         let slot = match self.free.pop() {
             Some(slot) => {
-                if let Some(place) = self.chunks.get_mut(slot as usize / CHUNK).and_then(|c| c.get_mut(slot as usize % CHUNK)) {
+                if let Some(place) = self
+                    .chunks
+                    .get_mut(slot as usize / CHUNK)
+                    .and_then(|c| c.get_mut(slot as usize % CHUNK))
+                {
                     *place = Some(flow);
                 }
                 slot
@@ -107,23 +119,43 @@ impl FlowTable {
                     self.chunks.push(Vec::with_capacity(CHUNK));
                 }
                 let before = (self.chunks.len() - 1) * CHUNK;
-                let Some(chunk) = self.chunks.last_mut() else { return 0 };
+                let Some(chunk) = self.chunks.last_mut() else {
+                    return 0;
+                };
                 chunk.push(Some(flow));
                 (before + chunk.len() - 1) as Slot
             }
         };
         let chunks = &self.chunks;
-        self.index.insert_unique(hash, Entry { hash: hash as u32, slot }, |entry| {
-            let flow = chunks.get(entry.slot as usize / CHUNK).and_then(|c| c.get(entry.slot as usize % CHUNK)).and_then(Option::as_ref);
-            flow.map_or(0, |flow| flow.hash)
+        self.index.insert_unique(
+            hash,
+            Entry {
+                hash: hash as u32,
+                slot,
+            },
+            |entry| {
+                let flow = chunks
+                    .get(entry.slot as usize / CHUNK)
+                    .and_then(|c| c.get(entry.slot as usize % CHUNK))
+                    .and_then(Option::as_ref);
+                flow.map_or(0, |flow| flow.hash)
+            },
+        );
+        self.idle.push_back(Timer {
+            deadline_s: deadline(seen, idle_ns),
+            slot,
+            ticket,
         });
-        self.idle.push_back(Timer { deadline_s: deadline(seen, idle_ns), slot, ticket });
         slot
     }
 
     /// Takes a flow out.
     pub fn remove(&mut self, slot: Slot) -> Option<Flow> {
-        let flow = self.chunks.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)?.take()?;
+        let flow = self
+            .chunks
+            .get_mut(slot as usize / CHUNK)?
+            .get_mut(slot as usize % CHUNK)?
+            .take()?;
         if let Ok(entry) = self.index.find_entry(flow.hash, |e| e.slot == slot) {
             entry.remove();
         }
@@ -138,13 +170,18 @@ impl FlowTable {
         if let Some(flow) = self.get_mut(slot) {
             flow.ticket = ticket;
             let deadline_s = deadline(flow.last_seen, linger_ns);
-            self.linger.push_back(Timer { deadline_s, slot, ticket });
+            self.linger.push_back(Timer {
+                deadline_s,
+                slot,
+                ticket,
+            });
         }
     }
 
     /// The next flow whose time has come at `now`; to be called until there is none.
     pub fn expire(&mut self, now: Timestamp, idle_ns: u64, linger_ns: u64) -> Option<Slot> {
-        Self::pop(&mut self.linger, &self.chunks, now, linger_ns).or_else(|| Self::pop(&mut self.idle, &self.chunks, now, idle_ns))
+        Self::pop(&mut self.linger, &self.chunks, now, linger_ns)
+            .or_else(|| Self::pop(&mut self.idle, &self.chunks, now, idle_ns))
     }
 
     /// The flow that was opened first among those not closed; else the one that closed first.
@@ -164,25 +201,38 @@ impl FlowTable {
         self.index.iter().map(|entry| entry.slot).collect()
     }
 
-    fn pop(queue: &mut VecDeque<Timer>, chunks: &[Vec<Option<Flow>>], now: Timestamp, wait_ns: u64) -> Option<Slot> {
+    fn pop(
+        queue: &mut VecDeque<Timer>,
+        chunks: &[Vec<Option<Flow>>],
+        now: Timestamp,
+        wait_ns: u64,
+    ) -> Option<Slot> {
         while let Some(timer) = queue.front().copied() {
             if u64::from(timer.deadline_s) > now.seconds() {
                 return None;
             }
             queue.pop_front();
-            let Some(flow) = flow_of(chunks, timer) else { continue };
+            let Some(flow) = flow_of(chunks, timer) else {
+                continue;
+            };
             let deadline_s = deadline(flow.last_seen, wait_ns);
             if u64::from(deadline_s) <= now.seconds() {
                 return Some(timer.slot);
             }
-            queue.push_back(Timer { deadline_s, ..timer });
+            queue.push_back(Timer {
+                deadline_s,
+                ..timer
+            });
         }
         None
     }
 }
 
 fn flow_of(chunks: &[Vec<Option<Flow>>], timer: Timer) -> Option<&Flow> {
-    let flow = chunks.get(timer.slot as usize / CHUNK)?.get(timer.slot as usize % CHUNK)?.as_ref()?;
+    let flow = chunks
+        .get(timer.slot as usize / CHUNK)?
+        .get(timer.slot as usize % CHUNK)?
+        .as_ref()?;
     (flow.ticket == timer.ticket).then_some(flow)
 }
 

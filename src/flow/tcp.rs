@@ -4,10 +4,12 @@ use super::LedgerSlot;
 use super::stream::{Assembler, Piece};
 use crate::config::Limits;
 use crate::dispatch::{Direction, Packet};
+use crate::framing::openvpn::{self, Begin, OpenVpnReader};
 use crate::framing::scan::{self, Found, RecordRun};
 use crate::framing::starttls::tds::Unwrapper;
 use crate::framing::tls::{Progress, TlsReader};
 use crate::hello::session::{Moment, Session, Tables, Unread};
+use crate::hello::sslv2::{self, V2Hello};
 use crate::hello::version::ProtocolVersion;
 use crate::record::Carrier;
 
@@ -32,9 +34,13 @@ pub struct TcpStream {
     /// Up to here the ledger was told what came in the clear.
     told: u64,
     reader: Reader,
+    /// A segment begins at `consumed`, and TLS may begin with it.
+    candidate: bool,
     /// Segments that brought the bytes which the reader has not consumed, or the message it is in.
     segments: u32,
     run: RecordRun,
+    /// The SYN told where the stream begins: record headers in its midst are of no interest.
+    from_start: bool,
     lost: Option<Unread>,
 }
 
@@ -52,6 +58,8 @@ enum Reader {
     Tls(TlsReader),
     /// Records in packets of TDS.
     Wrapped(Box<Wrapped>),
+    /// TLS in the packets of OpenVPN's control channel.
+    OpenVpn(Box<OpenVpnReader>),
     /// Nothing more is read.
     Off,
 }
@@ -90,8 +98,10 @@ impl TcpStream {
             consumed: START,
             told: START,
             reader: Reader::Scan,
+            candidate: false,
             segments: 0,
             run: RecordRun::default(),
+            from_start: false,
             lost: None,
         }
     }
@@ -138,6 +148,7 @@ impl TcpStream {
 
     /// The first byte of the stream has this sequence number: told by the SYN, or by what acknowledges it.
     pub fn begin(&mut self, sequence: u32, context: &mut Context<'_>) {
+        self.from_start = true;
         if self.base.is_none() {
             self.set_base(sequence, context);
         }
@@ -147,30 +158,50 @@ impl TcpStream {
     pub fn may_begin_at(&self, sequence: u32) -> bool {
         match self.base {
             Some(base) => base == sequence,
-            None => self.early.iter().all(|e| (e.sequence.wrapping_sub(sequence) as i32) >= 0 && e.sequence.wrapping_sub(sequence) < 1 << 20),
+            None => self.early.iter().all(|e| {
+                (e.sequence.wrapping_sub(sequence) as i32) >= 0
+                    && e.sequence.wrapping_sub(sequence) < 1 << 20
+            }),
         }
     }
 
     /// Takes a segment's payload.
     pub fn segment(&mut self, packet: &Packet, payload: &[u8], context: &mut Context<'_>) {
-        let sequence = packet.sequence.wrapping_add(u32::from(packet.tcp_flags & crate::dispatch::tcp_flags::SYN != 0));
+        let sequence = packet.sequence.wrapping_add(u32::from(
+            packet.tcp_flags & crate::dispatch::tcp_flags::SYN != 0,
+        ));
         if self.base.is_none() {
-            let begins = matches!(scan::find_hello(payload, Some(0), false), Found::At(0));
-            self.early.push(Early { sequence, bytes: payload.into(), wire_len: packet.wire_len });
+            let begins = matches!(
+                scan::find_hello(payload, [Some(0), None], false),
+                Found::At(0)
+            );
+            self.early.push(Early {
+                sequence,
+                bytes: payload.into(),
+                wire_len: packet.wire_len,
+            });
             let bytes: usize = self.early.iter().map(|e| e.bytes.len()).sum();
             if begins || self.early.len() >= MAX_EARLY_SEGMENTS || bytes > MAX_EARLY_BYTES {
                 self.begin_with_early(context);
             }
             return;
         }
-        let Some(offset) = self.offset_of(sequence) else { return };
-        if self.assembler.append(offset, payload, packet.wire_len.into()) {
+        let Some(offset) = self.offset_of(sequence) else {
+            return;
+        };
+        if self
+            .assembler
+            .append(offset, payload, packet.wire_len.into())
+        {
             self.segments = self.segments.saturating_add(1);
             self.advance(offset, context);
         } else {
-            self.assembler.insert(offset, payload, packet.wire_len.into());
+            self.assembler
+                .insert(offset, payload, packet.wire_len.into());
             self.take_pieces(context);
-            while self.assembler.is_over(context.limits.max_stream_bytes) && self.give_up_hole(context) {}
+            while self.assembler.is_over(context.limits.max_stream_bytes)
+                && self.give_up_hole(context)
+            {}
         }
     }
 
@@ -180,7 +211,9 @@ impl TcpStream {
             self.begin_with_early(context);
             return true;
         }
-        let Some(piece) = self.assembler.give_up_hole() else { return false };
+        let Some(piece) = self.assembler.give_up_hole() else {
+            return false;
+        };
         self.take(piece, context);
         self.take_pieces(context);
         true
@@ -196,7 +229,9 @@ impl TcpStream {
     fn tell(&mut self, until: u64, context: &mut Context<'_>) {
         let len = usize::try_from(until.saturating_sub(self.told)).unwrap_or(usize::MAX);
         let bytes = self.assembler.since(self.told);
-        context.ledger.bytes(self.direction, bytes.get(..len).unwrap_or(bytes));
+        context
+            .ledger
+            .bytes(self.direction, bytes.get(..len).unwrap_or(bytes));
         self.told = self.told.max(until);
     }
 
@@ -208,7 +243,11 @@ impl TcpStream {
     }
 
     fn begin_with_early(&mut self, context: &mut Context<'_>) {
-        let first = self.early.iter().map(|e| e.sequence).reduce(|a, b| if (b.wrapping_sub(a) as i32) < 0 { b } else { a });
+        let first = self
+            .early
+            .iter()
+            .map(|e| e.sequence)
+            .reduce(|a, b| if (b.wrapping_sub(a) as i32) < 0 { b } else { a });
         if let Some(first) = first {
             self.set_base(first, context);
         }
@@ -218,7 +257,8 @@ impl TcpStream {
         self.base = Some(sequence);
         for early in std::mem::take(&mut self.early) {
             if let Some(offset) = self.offset_of(early.sequence) {
-                self.assembler.insert(offset, &early.bytes, early.wire_len.into());
+                self.assembler
+                    .insert(offset, &early.bytes, early.wire_len.into());
                 self.take_pieces(context);
             }
         }
@@ -226,9 +266,15 @@ impl TcpStream {
 
     /// RFC 9293 section 3.4: sequence numbers wrap; the nearest to what is due is meant.
     fn offset_of(&self, sequence: u32) -> Option<u64> {
-        let due = self.base?.wrapping_add(self.assembler.next().wrapping_sub(START) as u32);
+        let due = self
+            .base?
+            .wrapping_add(self.assembler.next().wrapping_sub(START) as u32);
         let ahead = i64::from(sequence.wrapping_sub(due) as i32);
-        if ahead > MAX_AHEAD { None } else { self.assembler.next().checked_add_signed(ahead) }
+        if ahead > MAX_AHEAD {
+            None
+        } else {
+            self.assembler.next().checked_add_signed(ahead)
+        }
     }
 
     fn take_pieces(&mut self, context: &mut Context<'_>) {
@@ -243,68 +289,149 @@ impl TcpStream {
                 self.segments = self.segments.saturating_add(1);
                 self.advance(self.assembler.next() - len as u64, context);
             }
-            Piece::Gap { len, cut } => self.gap(len, if cut { Unread::Snaplen } else { Unread::Gap }, context),
+            Piece::Gap { len, cut } => self.gap(
+                len,
+                if cut { Unread::Snaplen } else { Unread::Gap },
+                context,
+            ),
         }
     }
 
     /// Reads on with the bytes from `boundary`, where the newest segment begins.
     fn advance(&mut self, boundary: u64, context: &mut Context<'_>) {
-        if let Reader::Scan = self.reader {
-            if context.ledger.wraps_tls() {
-                let reader = TlsReader::new(context.limits.max_handshake_bytes);
-                self.reader = Reader::Wrapped(Box::new(Wrapped { unwrapper: Unwrapper::default(), records: Vec::new(), reader }));
-                self.consumed = self.told;
-            }
+        if let Reader::Scan = self.reader
+            && context.ledger.wraps_tls()
+        {
+            let reader = TlsReader::new(context.limits.max_handshake_bytes);
+            self.reader = Reader::Wrapped(Box::new(Wrapped {
+                unwrapper: Unwrapper::default(),
+                records: Vec::new(),
+                reader,
+            }));
+            self.consumed = self.told;
+        }
+        if let (Reader::Scan, false) = (&self.reader, self.from_start) {
             self.run.segment(self.assembler.since(boundary));
         }
         loop {
             let bytes = self.assembler.since(self.consumed);
             match &mut self.reader {
+                Reader::Scan
+                    if self.consumed == START && openvpn::begins(bytes) != Begin::Other =>
+                {
+                    if let Begin::OpenVpn(layout) = openvpn::begins(bytes) {
+                        self.reader = Reader::OpenVpn(Box::new(OpenVpnReader::new(
+                            layout,
+                            context.limits.max_handshake_bytes,
+                        )));
+                        continue;
+                    }
+                }
+                Reader::OpenVpn(reader) => {
+                    let mut at = 0;
+                    let (session, tables, direction, moment) = (
+                        &mut *context.session,
+                        &mut *context.tables,
+                        self.direction,
+                        context.moment,
+                    );
+                    let sound = reader.stream(bytes, &mut at, &mut |event| {
+                        session.on_event(direction, event, moment, Carrier::Tls, tables)
+                    });
+                    self.consumed += at as u64;
+                    if !sound {
+                        self.lose_track(Unread::Malformed("record header"), context);
+                    }
+                }
                 Reader::Scan => {
-                    let boundary = boundary.checked_sub(self.consumed).and_then(|at| usize::try_from(at).ok());
-                    match scan::find_hello(bytes, boundary, context.session.offer.is_some()) {
+                    let newest = boundary
+                        .checked_sub(self.consumed)
+                        .and_then(|at| usize::try_from(at).ok());
+                    let boundaries = [self.candidate.then_some(0), newest];
+                    let found =
+                        scan::find_hello(bytes, boundaries, context.session.offer.is_some());
+                    self.candidate = matches!(found, Found::Maybe { boundary: true, .. });
+                    match found {
                         Found::At(at) => {
                             let begins = self.consumed + at as u64;
                             self.tell(begins, context);
                             self.consumed = begins;
-                            self.segments = 1;
-                            self.reader = Reader::Tls(TlsReader::new(context.limits.max_handshake_bytes));
+                            self.segments = if at == 0 { self.segments.max(1) } else { 1 };
+                            self.reader =
+                                Reader::Tls(TlsReader::new(context.limits.max_handshake_bytes));
                             continue;
                         }
-                        Found::Maybe(at) => {
+                        Found::V2(at) => {
+                            self.tell(self.consumed + at as u64, context);
+                            self.read_v2(at, context);
+                            continue;
+                        }
+                        Found::Maybe { at, boundary } => {
                             // A byte or two within a segment are no likeness that the ledger should wait for.
-                            let likely = boundary == Some(at) || bytes.len() - at > 2;
+                            let likely = boundary || bytes.len() - at > 2;
                             let begins = self.consumed + at as u64;
-                            self.tell(if likely { begins } else { self.assembler.next() }, context);
+                            self.tell(
+                                if likely {
+                                    begins
+                                } else {
+                                    self.assembler.next()
+                                },
+                                context,
+                            );
                             self.consumed = begins;
+                            if at > 0 {
+                                self.segments = 1;
+                            }
                         }
                         Found::Nowhere => {
                             self.consumed = self.assembler.next();
                             self.tell(self.consumed, context);
+                            self.segments = 0;
                         }
                     }
                 }
                 Reader::Tls(reader) => {
                     let (mut at, mut segments) = (0, self.segments);
-                    let (session, tables, direction) = (&mut *context.session, &mut *context.tables, self.direction);
+                    let (session, tables, direction) =
+                        (&mut *context.session, &mut *context.tables, self.direction);
                     let time = context.moment.time;
                     let progress = reader.read(bytes, &mut at, &mut |event| {
-                        session.on_event(direction, event, Moment { time, segments }, Carrier::Tls, tables);
+                        session.on_event(
+                            direction,
+                            event,
+                            Moment { time, segments },
+                            Carrier::Tls,
+                            tables,
+                        );
                         segments = 1;
                     });
-                    self.segments = if at == bytes.len() && segments == 1 { 0 } else { segments };
+                    self.segments = if at == bytes.len() && segments == 1 {
+                        0
+                    } else {
+                        segments
+                    };
                     self.consumed += at as u64;
                     if progress == Progress::NotRecords {
                         self.lose_track(Unread::Malformed("record header"), context);
                     }
                 }
                 Reader::Wrapped(wrapped) => {
-                    let Wrapped { unwrapper, records, reader } = &mut **wrapped;
+                    let Wrapped {
+                        unwrapper,
+                        records,
+                        reader,
+                    } = &mut **wrapped;
                     let packets = unwrapper.read(bytes, records);
-                    let moment = Moment { segments: self.segments.max(1), ..context.moment };
-                    let (session, tables, direction) = (&mut *context.session, &mut *context.tables, self.direction);
+                    let moment = Moment {
+                        segments: self.segments.max(1),
+                        ..context.moment
+                    };
+                    let (session, tables, direction) =
+                        (&mut *context.session, &mut *context.tables, self.direction);
                     let mut at = 0;
-                    let progress = reader.read(records, &mut at, &mut |event| session.on_event(direction, event, moment, Carrier::Tls, tables));
+                    let progress = reader.read(records, &mut at, &mut |event| {
+                        session.on_event(direction, event, moment, Carrier::Tls, tables)
+                    });
                     records.drain(..at);
                     if records.is_empty() {
                         self.segments = 0;
@@ -321,6 +448,31 @@ impl TcpStream {
         self.assembler.consume(self.consumed);
     }
 
+    /// Reads a hello in SSL 2.0's format. What follows an offer of SSL 3.0 or TLS is TLS records; of what follows in
+    /// SSL 2.0 itself nothing more is of interest.
+    fn read_v2(&mut self, at: usize, context: &mut Context<'_>) {
+        let bytes = self.assembler.since(self.consumed + at as u64);
+        let answering = context.session.offer.is_some();
+        let sslv2::Likeness::Hello(hello, len) = sslv2::read(bytes, answering) else {
+            return;
+        };
+        let moment = Moment {
+            time: context.moment.time,
+            segments: self.segments.max(1),
+        };
+        context
+            .session
+            .on_v2_hello(self.direction, hello, len, moment, context.tables);
+        self.consumed += (at + len) as u64;
+        let records =
+            matches!(hello, V2Hello::Client { version, .. } if version != ProtocolVersion::SSL_2_0);
+        self.reader = if records {
+            Reader::Tls(TlsReader::new(context.limits.max_handshake_bytes))
+        } else {
+            Reader::Off
+        };
+    }
+
     fn gap(&mut self, len: u64, why: Unread, context: &mut Context<'_>) {
         self.lost.get_or_insert(why);
         let pending = (self.assembler.next() - len).saturating_sub(self.consumed);
@@ -334,8 +486,15 @@ impl TcpStream {
             }
             Reader::Wrapped(_) => self.lose_track(why, context),
             Reader::Tls(reader) => {
-                let (session, tables, direction, moment) = (&mut *context.session, &mut *context.tables, self.direction, context.moment);
-                let followed = reader.gap(pending + len, &mut |event| session.on_event(direction, event, moment, Carrier::Tls, tables));
+                let (session, tables, direction, moment) = (
+                    &mut *context.session,
+                    &mut *context.tables,
+                    self.direction,
+                    context.moment,
+                );
+                let followed = reader.gap(pending + len, &mut |event| {
+                    session.on_event(direction, event, moment, Carrier::Tls, tables)
+                });
                 if let Some(progress) = session.progress.get_mut(direction.index())
                     && progress.unread == Some(Unread::Gap)
                 {
@@ -344,6 +503,12 @@ impl TcpStream {
                 if !followed {
                     self.lose_track(why, context);
                 }
+            }
+            // The place of the next packet is not known.
+            Reader::OpenVpn(_) => {
+                self.consumed = self.assembler.next();
+                context.session.go_blind(self.direction, why);
+                self.reader = Reader::Off;
             }
             Reader::Off => {}
         }

@@ -5,6 +5,7 @@ use memchr::memchr_iter;
 use super::tls::{HEADER_LEN, Header};
 use crate::hello::client::ClientHello;
 use crate::hello::server::ServerHello;
+use crate::hello::sslv2::{self, Likeness};
 use crate::hello::version::ProtocolVersion;
 
 /// What a search found.
@@ -12,39 +13,53 @@ use crate::hello::version::ProtocolVersion;
 pub enum Found {
     /// Records begin at this index.
     At(usize),
+    /// A whole hello in SSL 2.0's format begins at this index.
+    V2(usize),
     /// They may begin at this index; more bytes will tell.
-    Maybe(usize),
+    Maybe {
+        /// Where.
+        at: usize,
+        /// A segment begins there, and the next search must know.
+        boundary: bool,
+    },
     /// Nowhere in what was shown.
     Nowhere,
 }
 
-/// Searches `bytes`, which is what one direction said and nobody claimed. `boundary`: the index at which the newest
-/// segment begins, if it lies in `bytes`; whoever starts TLS does it with a write of its own, so a likeness suffices
-/// there. Elsewhere only a hello that parses to its last byte counts, and a ServerHello only where it is `answering` a
-/// ClientHello: other protocols carry foreign TLS in their frames, one side of it perhaps masked.
-pub fn find_hello(bytes: &[u8], boundary: Option<usize>, answering: bool) -> Found {
+/// Searches `bytes`, which is what one direction said and nobody claimed. `boundaries`: the indices, in order, at
+/// which a segment begins that was not ruled out yet; whoever starts TLS does it with a write of its own, so a
+/// likeness suffices there. Elsewhere only a hello that parses to its last byte counts, and a ServerHello only where it
+/// is `answering` a ClientHello: other protocols carry foreign TLS in their frames, one side of it perhaps masked.
+pub fn find_hello(bytes: &[u8], boundaries: [Option<usize>; 2], answering: bool) -> Found {
     let mut maybe = None;
-    if let Some(rest) = boundary.and_then(|at| bytes.get(at..)) {
-        match begins_records(rest) {
-            Some(true) => return Found::At(boundary.unwrap_or_default()),
-            None if !rest.is_empty() => maybe = boundary,
+    for at in boundaries.into_iter().flatten() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match (begins_records(rest), sslv2::read(rest, answering)) {
+            (Some(true), _) => return Found::At(at),
+            (_, Likeness::Hello(..)) => return Found::V2(at),
+            (None, _) | (_, Likeness::Maybe) if !rest.is_empty() => {
+                maybe = maybe.or(Some((at, true)))
+            }
             _ => {}
         }
     }
     for at in memchr_iter(0x16, bytes) {
-        if maybe.is_some_and(|m| m <= at) {
+        if maybe.is_some_and(|(m, _)| m <= at) {
             break;
         }
         match bytes.get(at..).map(|rest| is_whole_hello(rest, answering)) {
             Some(Some(true)) => return Found::At(at),
             Some(None) => {
-                maybe = Some(at);
+                maybe = Some((at, false));
                 break;
             }
             _ => {}
         }
     }
-    maybe.map_or(Found::Nowhere, Found::Maybe)
+    maybe.map_or(Found::Nowhere, |(at, boundary)| Found::Maybe {
+        at,
+        boundary,
+    })
 }
 
 /// Whether a record begins here that begins a hello, or an alert in the clear. `None`: too few bytes to say.
@@ -62,7 +77,10 @@ fn begins_records(bytes: &[u8]) -> Option<bool> {
         }
         [0x15, 3, 0..=4, 0, 2, 1 | 2, _, ..] => Some(true),
         [] | [0x15 | 0x16] | [0x15 | 0x16, 3] | [0x15 | 0x16, 3, 0..=4] => None,
-        [0x16, 3, 0..=4, _] | [0x15, 3, 0..=4, 0] | [0x15, 3, 0..=4, 0, 2] | [0x15, 3, 0..=4, 0, 2, 1 | 2] => None,
+        [0x16, 3, 0..=4, _]
+        | [0x15, 3, 0..=4, 0]
+        | [0x15, 3, 0..=4, 0, 2]
+        | [0x15, 3, 0..=4, 0, 2, 1 | 2] => None,
         _ => Some(false),
     }
 }
@@ -71,11 +89,17 @@ fn begins_records(bytes: &[u8]) -> Option<bool> {
 fn is_whole_hello(bytes: &[u8], answering: bool) -> Option<bool> {
     let prefix = bytes.get(..bytes.len().min(11)).unwrap_or_default();
     let fits = |at: usize, test: fn(u8) -> bool| prefix.get(at).is_none_or(|b| test(*b));
-    let shape = fits(1, |b| b == 3) && fits(2, |b| b <= 4) && fits(5, |b| b == 1 || b == 2) && fits(6, |b| b == 0) && fits(9, |b| b == 3);
+    let shape = fits(1, |b| b == 3)
+        && fits(2, |b| b <= 4)
+        && fits(5, |b| b == 1 || b == 2)
+        && fits(6, |b| b == 0)
+        && fits(9, |b| b == 3);
     if !shape || prefix.get(5) == Some(&2) && !answering {
         return Some(false);
     }
-    let [_, _, _, high, low, kind, a, b, c, ..] = *bytes else { return None };
+    let [_, _, _, high, low, kind, a, b, c, ..] = *bytes else {
+        return None;
+    };
     let record_len = usize::from(u16::from_be_bytes([high, low]));
     let total = 4 + u32::from_be_bytes([0, a, b, c]) as usize;
     if total > record_len || total < 38 {
@@ -113,7 +137,9 @@ impl RecordRun {
                 bytes = bytes.get(skipped..).unwrap_or_default();
                 continue;
             }
-            let Some((byte, rest)) = bytes.split_first() else { return };
+            let Some((byte, rest)) = bytes.split_first() else {
+                return;
+            };
             if let Some(slot) = self.header.get_mut(usize::from(self.header_len)) {
                 *slot = *byte;
             }
@@ -135,12 +161,26 @@ impl RecordRun {
 
     /// Bytes are missing: the place of the next header is not known any more, unless it lies behind them.
     pub fn gap(&mut self, lost: u64) {
-        match usize::try_from(lost).ok().and_then(|lost| self.skip.checked_sub(lost)) {
+        match usize::try_from(lost)
+            .ok()
+            .and_then(|lost| self.skip.checked_sub(lost))
+        {
             Some(rest) if self.skip > 0 => self.skip = rest,
             _ => {
-                let (records, version, application_data) = (self.records, self.version, self.application_data);
+                let (records, version, application_data) =
+                    (self.records, self.version, self.application_data);
                 let told = records >= Self::ENOUGH;
-                *self = if told { Self { records, version, application_data, skip: usize::MAX, ..Self::default() } } else { Self::default() };
+                *self = if told {
+                    Self {
+                        records,
+                        version,
+                        application_data,
+                        skip: usize::MAX,
+                        ..Self::default()
+                    }
+                } else {
+                    Self::default()
+                };
             }
         }
     }
@@ -152,9 +192,13 @@ impl RecordRun {
 
     fn header_done(&mut self) -> bool {
         self.header_len = 0;
-        let Some(header) = Header::parse(&self.header) else { return false };
+        let Some(header) = Header::parse(&self.header) else {
+            return false;
+        };
         // RFC 9846 section 5.1: all that is encrypted is longer than its MAC or tag; 0x0304 is never sent here.
-        let sound = header.len > 0 && header.version.0 <= 0x0303 && (self.records == 0 || header.version == self.version);
+        let sound = header.len > 0
+            && header.version.0 <= 0x0303
+            && (self.records == 0 || header.version == self.version);
         if sound {
             self.records = self.records.saturating_add(1);
             self.version = header.version;
@@ -181,15 +225,46 @@ mod tests {
         let behind = [b"STARTTLS\r\n", hello.as_slice()].concat();
         for (name, bytes, boundary, want) in [
             ("alone", hello.as_slice(), Some(0), Found::At(0)),
-            ("first bytes", &hello[..4], Some(0), Found::Maybe(0)),
-            ("one-byte record", &hex!("16 0301 0001 01"), Some(0), Found::At(0)),
-            ("pipelined behind a command", &behind, Some(0), Found::At(10)),
-            ("pipelined and cut", &behind[..40], Some(0), Found::Maybe(10)),
-            ("an alert", &hex!("15 0301 0002 0228"), Some(0), Found::At(0)),
+            (
+                "first bytes",
+                &hello[..4],
+                Some(0),
+                Found::Maybe {
+                    at: 0,
+                    boundary: true,
+                },
+            ),
+            (
+                "one-byte record",
+                &hex!("16 0301 0001 01"),
+                Some(0),
+                Found::At(0),
+            ),
+            (
+                "pipelined behind a command",
+                &behind,
+                Some(0),
+                Found::At(10),
+            ),
+            (
+                "pipelined and cut",
+                &behind[..40],
+                Some(0),
+                Found::Maybe {
+                    at: 10,
+                    boundary: false,
+                },
+            ),
+            (
+                "an alert",
+                &hex!("15 0301 0002 0228"),
+                Some(0),
+                Found::At(0),
+            ),
             ("text", b"GET / HTTP/1.1\r\n", Some(0), Found::Nowhere),
             ("binary", &hex!("16 0301 0001 09"), Some(0), Found::Nowhere),
         ] {
-            assert_eq!(find_hello(bytes, boundary, false), want, "{name}");
+            assert_eq!(find_hello(bytes, [boundary, None], false), want, "{name}");
         }
     }
 

@@ -104,17 +104,28 @@ impl TlsReader {
 
     /// Reads `bytes[*at..]` as far as it goes, moves `at` behind what it needs no more, and tells `sink` what it found.
     /// The same bytes give the same events however they are cut.
-    pub fn read(&mut self, bytes: &[u8], at: &mut usize, sink: &mut impl FnMut(Event<'_>)) -> Progress {
+    pub fn read(
+        &mut self,
+        bytes: &[u8],
+        at: &mut usize,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Progress {
         loop {
             let rest = bytes.get(*at..).unwrap_or_default();
             if self.remaining == 0 {
-                let Some(header) = rest.first_chunk::<HEADER_LEN>() else { return Progress::Wait };
-                let Some(header) = Header::parse(header) else { return Progress::NotRecords };
+                let Some(header) = rest.first_chunk::<HEADER_LEN>() else {
+                    return Progress::Wait;
+                };
+                let Some(header) = Header::parse(header) else {
+                    return Progress::NotRecords;
+                };
                 self.begin(header, sink);
                 *at += HEADER_LEN;
                 continue;
             }
-            let chunk = rest.get(..self.remaining.min(rest.len())).unwrap_or_default();
+            let chunk = rest
+                .get(..self.remaining.min(rest.len()))
+                .unwrap_or_default();
             let used = match self.content {
                 _ if self.skip_record => chunk.len(),
                 content_type::HANDSHAKE => self.handshake(chunk, sink),
@@ -131,12 +142,18 @@ impl TlsReader {
 
     /// `lost` bytes of the direction are missing at this place. `false` where the records cannot be followed any more.
     pub fn gap(&mut self, lost: u64, sink: &mut impl FnMut(Event<'_>)) -> bool {
-        if self.content == content_type::HANDSHAKE && !self.skip_record && (self.remaining > 0 || !self.message.is_empty()) {
+        if self.content == content_type::HANDSHAKE
+            && !self.skip_record
+            && (self.remaining > 0 || !self.message.is_empty())
+        {
             sink(Event::HandshakeLost(self.message.first().copied()));
         }
         self.message = Vec::new();
         self.skip_message = 0;
-        match usize::try_from(lost).ok().and_then(|lost| self.remaining.checked_sub(lost)) {
+        match usize::try_from(lost)
+            .ok()
+            .and_then(|lost| self.remaining.checked_sub(lost))
+        {
             Some(rest) if self.remaining > 0 => {
                 self.remaining = rest;
                 self.skip_record = true;
@@ -157,7 +174,9 @@ impl TlsReader {
                 self.skip_record = true;
                 sink(Event::ChangeCipherSpec);
             }
-            content_type::APPLICATION_DATA => sink(Event::ApplicationData { version: header.version }),
+            content_type::APPLICATION_DATA => sink(Event::ApplicationData {
+                version: header.version,
+            }),
             // RFC 9846 section 5.1: an alert in the clear is two bytes in a record of its own.
             content_type::ALERT if header.len != 2 => self.skip_record = true,
             _ => {}
@@ -200,8 +219,14 @@ impl TlsReader {
         if total > self.remaining {
             return self.append(chunk, sink);
         }
-        let Some(body) = chunk.get(4..total) else { return 0 };
-        sink(Event::Handshake { kind, body, record_version: self.version });
+        let Some(body) = chunk.get(4..total) else {
+            return 0;
+        };
+        sink(Event::Handshake {
+            kind,
+            body,
+            record_version: self.version,
+        });
         total
     }
 
@@ -211,7 +236,9 @@ impl TlsReader {
             Some([_, a, b, c]) => 4 + u32::from_be_bytes([0, *a, *b, *c]) as usize,
             None => 4,
         };
-        let part = chunk.get(..chunk.len().min(wanted - self.message.len())).unwrap_or_default();
+        let part = chunk
+            .get(..chunk.len().min(wanted - self.message.len()))
+            .unwrap_or_default();
         self.message.extend_from_slice(part);
         if let Some([kind, a, b, c]) = self.message.first_chunk::<4>() {
             let total = 4 + u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -219,8 +246,13 @@ impl TlsReader {
                 sink(Event::HandshakeLost(Some(*kind)));
                 self.skip_message = total.saturating_sub(self.message.len());
                 self.message = Vec::new();
-            } else if let (true, Some(body)) = (self.message.len() == total, self.message.get(4..)) {
-                sink(Event::Handshake { kind: *kind, body, record_version: self.version });
+            } else if let (true, Some(body)) = (self.message.len() == total, self.message.get(4..))
+            {
+                sink(Event::Handshake {
+                    kind: *kind,
+                    body,
+                    record_version: self.version,
+                });
                 self.message = Vec::new();
             }
         }
@@ -228,7 +260,9 @@ impl TlsReader {
     }
 
     fn alert(&mut self, chunk: &[u8], sink: &mut impl FnMut(Event<'_>)) -> usize {
-        let [level, description] = *chunk else { return 0 };
+        let [level, description] = *chunk else {
+            return 0;
+        };
         if matches!(level, 1 | 2) {
             sink(Event::Alert { level, description });
         }
@@ -263,8 +297,15 @@ impl Header {
         let [content, major, minor, high, low] = *bytes;
         let len = usize::from(u16::from_be_bytes([high, low]));
         let version = ProtocolVersion(u16::from_be_bytes([major, minor]));
-        let known = matches!(content, content_type::CHANGE_CIPHER_SPEC..=content_type::HEARTBEAT);
-        (known && major == 3 && len <= MAX_RECORD_LEN).then_some(Self { content, version, len })
+        let known = matches!(
+            content,
+            content_type::CHANGE_CIPHER_SPEC..=content_type::HEARTBEAT
+        );
+        (known && major == 3 && len <= MAX_RECORD_LEN).then_some(Self {
+            content,
+            version,
+            len,
+        })
     }
 
     /// Whether the record holds application data.
@@ -281,7 +322,8 @@ mod tests {
 
     fn events(chunks: &[&[u8]]) -> (Vec<String>, Progress) {
         let mut reader = TlsReader::new(1 << 16);
-        let (mut buffer, mut at, mut seen, mut progress) = (Vec::new(), 0, Vec::new(), Progress::Wait);
+        let (mut buffer, mut at, mut seen, mut progress) =
+            (Vec::new(), 0, Vec::new(), Progress::Wait);
         for chunk in chunks {
             buffer.extend_from_slice(chunk);
             progress = reader.read(&buffer, &mut at, &mut |e| seen.push(format!("{e:?}")));
@@ -322,10 +364,20 @@ mod tests {
     fn a_gap_within_a_record_keeps_the_place_of_the_next() {
         let mut reader = TlsReader::new(1 << 16);
         let (mut at, mut seen) = (0, Vec::new());
-        reader.read(&hex!("16 0303 0010 02000040 0303"), &mut at, &mut |e| seen.push(format!("{e:?}")));
+        reader.read(&hex!("16 0303 0010 02000040 0303"), &mut at, &mut |e| {
+            seen.push(format!("{e:?}"))
+        });
         assert!(reader.gap(10, &mut |e| seen.push(format!("{e:?}"))));
-        reader.read(&hex!("15 0303 0002 0228"), &mut 0, &mut |e| seen.push(format!("{e:?}")));
-        assert_eq!(seen, ["HandshakeLost(Some(2))", "Alert { level: 2, description: 40 }"]);
+        reader.read(&hex!("15 0303 0002 0228"), &mut 0, &mut |e| {
+            seen.push(format!("{e:?}"))
+        });
+        assert_eq!(
+            seen,
+            [
+                "HandshakeLost(Some(2))",
+                "Alert { level: 2, description: 40 }"
+            ]
+        );
     }
 
     proptest! {

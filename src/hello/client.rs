@@ -49,13 +49,20 @@ impl<'a> ClientHello<'a> {
         }
         reader.vec8("legacy_compression_methods")?;
         let (extensions, malformed) = extension::block(&mut reader);
-        Ok(Self { legacy_version, cipher_suites, extensions, malformed })
+        Ok(Self {
+            legacy_version,
+            cipher_suites,
+            extensions,
+            malformed,
+        })
     }
 
     /// Whether it parses to the last byte: asked of bytes in the middle of a stream, where a mere likeness to a
     /// ClientHello is not enough.
     pub fn is_strict(&self) -> bool {
-        self.malformed.is_none() && !self.cipher_suites.is_empty() && Extensions::new(self.extensions).all(|e| e.is_ok())
+        self.malformed.is_none()
+            && !self.cipher_suites.is_empty()
+            && Extensions::new(self.extensions).all(|e| e.is_ok())
     }
 
     /// The extensions that can be read, in order.
@@ -66,7 +73,9 @@ impl<'a> ClientHello<'a> {
     /// The host_name of server_name (RFC 6066 section 3); bytes that are not UTF-8 are replaced. `None` where the
     /// extension is absent, empty or broken.
     pub fn server_name(&self) -> Option<Box<str>> {
-        let (_, body) = self.extensions().find(|(kind, _)| *kind == extension_type::SERVER_NAME)?;
+        let (_, body) = self
+            .extensions()
+            .find(|(kind, _)| *kind == extension_type::SERVER_NAME)?;
         let mut list = Reader::new(Reader::new(body).vec16("server_name_list").ok()?);
         while !list.is_empty() {
             let kind = list.u8("name_type").ok()?;
@@ -96,7 +105,10 @@ pub(super) fn key_share_groups(body: &[u8]) -> impl Iterator<Item = u16> + '_ {
 
 /// Highest first, GREASE left out; numbers without a rank behind the others, in the client's order.
 pub(super) fn by_rank(versions: impl Iterator<Item = u16>) -> Vec<ProtocolVersion> {
-    let mut list: Vec<_> = versions.filter(|v| !is_grease(*v)).map(ProtocolVersion).collect();
+    let mut list: Vec<_> = versions
+        .filter(|v| !is_grease(*v))
+        .map(ProtocolVersion)
+        .collect();
     list.sort_by_key(|v| std::cmp::Reverse((v.rank(), draft_order(*v))));
     list
 }

@@ -29,7 +29,9 @@ pub struct Extensions<'a> {
 impl<'a> Extensions<'a> {
     /// `block`: the extensions without the length in front.
     pub const fn new(block: &'a [u8]) -> Self {
-        Self { rest: Reader::new(block) }
+        Self {
+            rest: Reader::new(block),
+        }
     }
 }
 
@@ -42,7 +44,10 @@ impl<'a> Iterator for Extensions<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let item = self.rest.u16("extension type").and_then(|kind| Ok((kind, self.rest.vec16("extension length")?)));
+        let item = self
+            .rest
+            .u16("extension type")
+            .and_then(|kind| Ok((kind, self.rest.vec16("extension length")?)));
         if item.is_err() {
             self.rest = Reader::new(&[]);
         }
@@ -56,7 +61,9 @@ pub(super) fn block<'a>(reader: &mut Reader<'a>) -> (&'a [u8], Option<Malformed>
     if reader.is_empty() {
         return (&[], None);
     }
-    let Ok(len) = reader.u16("extensions length") else { return (&[], Some(Malformed("extensions length"))) };
+    let Ok(len) = reader.u16("extensions length") else {
+        return (&[], Some(Malformed("extensions length")));
+    };
     let rest = reader.rest();
     match rest.split_at_checked(len.into()) {
         Some((block, [])) => (block, None),

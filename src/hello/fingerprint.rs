@@ -32,7 +32,10 @@ pub fn ja3(offer: &Offer, point_formats: &[u8]) -> String {
 /// MD5 of `version,suite,extensions`.
 pub fn ja3s(hello: &ServerHello<'_>) -> String {
     let extensions = dashed(hello.extensions().map(|(kind, _)| kind));
-    hex(&Md5::digest(format!("{},{},{}", hello.legacy_version.0, hello.cipher_suite.0, extensions)))
+    hex(&Md5::digest(format!(
+        "{},{},{}",
+        hello.legacy_version.0, hello.cipher_suite.0, extensions
+    )))
 }
 
 /// JA4 of a ClientHello: `t13d1516h2_8daaf6152771_e5627efa2ab1`.
@@ -42,16 +45,41 @@ pub fn ja4(offer: &Offer, hello: &ClientHello<'_>, carrier: Carrier) -> String {
         Carrier::Dtls => 'd',
         Carrier::Quic => 'q',
     };
-    let mut suites: Vec<u16> = offer.cipher_suites.iter().map(|s| s.0).filter(|s| !is_grease(*s)).collect();
-    let all: Vec<u16> = offer.extensions.iter().copied().filter(|e| !is_grease(*e)).collect();
-    let alpn = hello.extensions().find(|(kind, _)| *kind == ext::ALPN).and_then(|(_, body)| {
-        Reader::new(Reader::new(body).vec16("protocol_name_list").ok()?).vec8("protocol_name").ok()
-    });
+    let mut suites: Vec<u16> = offer
+        .cipher_suites
+        .iter()
+        .map(|s| s.0)
+        .filter(|s| !is_grease(*s))
+        .collect();
+    let all: Vec<u16> = offer
+        .extensions
+        .iter()
+        .copied()
+        .filter(|e| !is_grease(*e))
+        .collect();
+    let alpn = hello
+        .extensions()
+        .find(|(kind, _)| *kind == ext::ALPN)
+        .and_then(|(_, body)| {
+            Reader::new(Reader::new(body).vec16("protocol_name_list").ok()?)
+                .vec8("protocol_name")
+                .ok()
+        });
     suites.sort_unstable();
-    let mut extensions: Vec<u16> = all.iter().copied().filter(|e| !matches!(*e, ext::SERVER_NAME | ext::ALPN)).collect();
+    let mut extensions: Vec<u16> = all
+        .iter()
+        .copied()
+        .filter(|e| !matches!(*e, ext::SERVER_NAME | ext::ALPN))
+        .collect();
     extensions.sort_unstable();
     let mut signed = comma_hex(&extensions);
-    let schemes: Vec<u16> = offer.signature_algorithms.iter().flatten().map(|s| s.0).filter(|s| !is_grease(*s)).collect();
+    let schemes: Vec<u16> = offer
+        .signature_algorithms
+        .iter()
+        .flatten()
+        .map(|s| s.0)
+        .filter(|s| !is_grease(*s))
+        .collect();
     if !schemes.is_empty() {
         signed.push('_');
         signed.push_str(&comma_hex(&schemes));
@@ -85,7 +113,9 @@ const fn ja4_version(version: Option<ProtocolVersion>) -> &'static str {
 
 /// First and last character of the first protocol; of its hexadecimal form where either is not alphanumeric.
 fn ja4_alpn(protocol: Option<&[u8]>) -> String {
-    let Some((first, last)) = protocol.and_then(|p| Some((*p.first()?, *p.last()?))) else { return "00".into() };
+    let Some((first, last)) = protocol.and_then(|p| Some((*p.first()?, *p.last()?))) else {
+        return "00".into();
+    };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
         [char::from(first), char::from(last)].iter().collect()
     } else {
@@ -95,11 +125,18 @@ fn ja4_alpn(protocol: Option<&[u8]>) -> String {
 }
 
 fn ja4_hash(text: &str, empty: bool) -> String {
-    if empty { "000000000000".into() } else { hex(Sha256::digest(text).get(..6).unwrap_or_default()) }
+    if empty {
+        "000000000000".into()
+    } else {
+        hex(Sha256::digest(text).get(..6).unwrap_or_default())
+    }
 }
 
 fn dashed(values: impl Iterator<Item = u16>) -> String {
-    join(values.filter(|v| !is_grease(*v)).map(|v| v.to_string()), "-")
+    join(
+        values.filter(|v| !is_grease(*v)).map(|v| v.to_string()),
+        "-",
+    )
 }
 
 fn comma_hex(values: &[u16]) -> String {
@@ -111,8 +148,10 @@ fn join(parts: impl Iterator<Item = String>, by: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

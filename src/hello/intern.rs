@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-/// Values by the canonical bytes that they are made of. Holds at most [`MAX_ENTRIES`]; then it forgets all and begins
+/// Values by the canonical bytes that they are made of. Holds at most 512; then it forgets all and begins
 /// anew, and whoever holds a value keeps it.
 #[derive(Debug)]
 pub struct Interner<T> {
@@ -20,7 +20,11 @@ const MAX_ENTRIES: usize = 512;
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { known: HashTable::new(), hasher: RandomState::default(), canonical: Vec::new() }
+        Self {
+            known: HashTable::new(),
+            hasher: RandomState::default(),
+            canonical: Vec::new(),
+        }
     }
 }
 
@@ -31,7 +35,10 @@ impl<T> Interner<T> {
         self.canonical.clear();
         write(&mut self.canonical);
         let hash = self.hasher.hash_one(self.canonical.as_slice());
-        if let Some((_, value)) = self.known.find(hash, |(canonical, _)| **canonical == *self.canonical) {
+        if let Some((_, value)) = self
+            .known
+            .find(hash, |(canonical, _)| **canonical == *self.canonical)
+        {
             return Arc::clone(value);
         }
         if self.known.len() >= MAX_ENTRIES {
@@ -39,9 +46,11 @@ impl<T> Interner<T> {
         }
         let value = Arc::new(make());
         let hasher = &self.hasher;
-        self.known.insert_unique(hash, (self.canonical.as_slice().into(), Arc::clone(&value)), |(canonical, _)| {
-            hasher.hash_one(&**canonical)
-        });
+        self.known.insert_unique(
+            hash,
+            (self.canonical.as_slice().into(), Arc::clone(&value)),
+            |(canonical, _)| hasher.hash_one(&**canonical),
+        );
         value
     }
 }

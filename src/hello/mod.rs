@@ -11,11 +11,14 @@ pub mod offer;
 pub mod registry;
 pub mod server;
 pub mod session;
+pub mod sslv2;
 pub mod version;
 pub mod wire;
 
 use registry::{CipherSuite, NamedGroup, SignatureScheme};
 use version::ProtocolVersion;
+
+use crate::record::OfferFields;
 
 /// What a client's stack offers: everything of its ClientHello that does not change from one connection to the next.
 /// Flows of the same stack share one.
@@ -53,6 +56,8 @@ pub struct Offer {
     pub ja3: Option<String>,
     /// JA4 (the client's print for TLS).
     pub ja4: Option<String>,
+    /// Its part of a record, once written.
+    pub fields: OfferFields,
 }
 
 impl Offer {

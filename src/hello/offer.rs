@@ -6,13 +6,49 @@ use super::client::{self, ClientHello};
 use super::extension::extension_type as ext;
 use super::intern::Interner;
 use super::registry::{CipherSuite, NamedGroup, SignatureScheme};
+use super::version::ProtocolVersion;
 use super::wire::{Reader, numbers};
 use super::{Offer, fingerprint};
 use crate::record::Carrier;
 
 /// The offer of `hello`, the same [`Arc`] for the same offer.
-pub fn intern(table: &mut Interner<Offer>, hello: &ClientHello<'_>, carrier: Carrier) -> Arc<Offer> {
-    table.intern(|out| canonical(hello, carrier, out), || read(hello, carrier))
+pub fn intern(
+    table: &mut Interner<Offer>,
+    hello: &ClientHello<'_>,
+    carrier: Carrier,
+) -> Arc<Offer> {
+    table.intern(
+        |out| canonical(hello, carrier, out),
+        || read(hello, carrier),
+    )
+}
+
+/// The offer of a hello in SSL 2.0's format. Its suites are those of TLS among the specs; SSL 2.0's own have no number
+/// of 16 bits.
+pub fn intern_v2(
+    table: &mut Interner<Offer>,
+    version: ProtocolVersion,
+    cipher_specs: &[u8],
+) -> Arc<Offer> {
+    table.intern(
+        |out| {
+            out.extend(b"SSL 2.0");
+            out.extend(version.0.to_be_bytes());
+            out.extend(cipher_specs);
+        },
+        || Offer {
+            legacy_version: version,
+            versions: vec![version],
+            cipher_suites: cipher_specs
+                .as_chunks::<3>()
+                .0
+                .iter()
+                .filter(|[kind, ..]| *kind == 0)
+                .map(|[_, high, low]| CipherSuite(u16::from_be_bytes([*high, *low])))
+                .collect(),
+            ..Offer::default()
+        },
+    )
 }
 
 /// Writes all of `hello` that [`Offer`] is made of, and nothing that changes with the connection.
@@ -24,7 +60,11 @@ fn canonical(hello: &ClientHello<'_>, carrier: Carrier, out: &mut Vec<u8>) {
     for (kind, body) in hello.extensions() {
         out.extend(kind.to_be_bytes());
         match kind {
-            ext::SUPPORTED_VERSIONS | ext::SUPPORTED_GROUPS | ext::SIGNATURE_ALGORITHMS | ext::ALPN | ext::EC_POINT_FORMATS => {
+            ext::SUPPORTED_VERSIONS
+            | ext::SUPPORTED_GROUPS
+            | ext::SIGNATURE_ALGORITHMS
+            | ext::ALPN
+            | ext::EC_POINT_FORMATS => {
                 out.extend((body.len() as u32).to_be_bytes());
                 out.extend(body);
             }
@@ -60,11 +100,21 @@ fn read(hello: &ClientHello<'_>, carrier: Carrier) -> Offer {
                     offer.has_supported_versions = true;
                 }
             }
-            ext::SUPPORTED_GROUPS => offer.named_groups = list16().map(|n| n.map(NamedGroup).collect()),
-            ext::SIGNATURE_ALGORITHMS => offer.signature_algorithms = list16().map(|n| n.map(SignatureScheme).collect()),
-            ext::KEY_SHARE | ext::KEY_SHARE_OLD => offer.key_shares = Some(client::key_share_groups(body).map(NamedGroup).collect()),
+            ext::SUPPORTED_GROUPS => {
+                offer.named_groups = list16().map(|n| n.map(NamedGroup).collect())
+            }
+            ext::SIGNATURE_ALGORITHMS => {
+                offer.signature_algorithms = list16().map(|n| n.map(SignatureScheme).collect())
+            }
+            ext::KEY_SHARE | ext::KEY_SHARE_OLD => {
+                offer.key_shares = Some(client::key_share_groups(body).map(NamedGroup).collect())
+            }
             ext::ALPN => offer.alpn = Some(protocols(body)),
-            ext::EC_POINT_FORMATS => point_formats = Reader::new(body).vec8("ec_point_formats").unwrap_or_default(),
+            ext::EC_POINT_FORMATS => {
+                point_formats = Reader::new(body)
+                    .vec8("ec_point_formats")
+                    .unwrap_or_default()
+            }
             ext::EXTENDED_MASTER_SECRET => offer.extended_master_secret = true,
             ext::ENCRYPT_THEN_MAC => offer.encrypt_then_mac = true,
             ext::ENCRYPTED_CLIENT_HELLO => offer.ech = true,
@@ -78,6 +128,12 @@ fn read(hello: &ClientHello<'_>, carrier: Carrier) -> Offer {
 
 /// The ProtocolNameList of ALPN (RFC 7301 section 3.1).
 fn protocols(body: &[u8]) -> Vec<String> {
-    let mut list = Reader::new(Reader::new(body).vec16("protocol_name_list").unwrap_or_default());
-    std::iter::from_fn(|| list.vec8("protocol_name").ok()).map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    let mut list = Reader::new(
+        Reader::new(body)
+            .vec16("protocol_name_list")
+            .unwrap_or_default(),
+    );
+    std::iter::from_fn(|| list.vec8("protocol_name").ok())
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::Offer;
 use super::client::ClientHello;
 use super::intern::Interner;
 use super::offer;
 use super::registry::{AlertDescription, CipherSuite, NamedGroup};
 use super::server::{Answer, ServerHello};
+use super::sslv2::V2Hello;
 use super::version::ProtocolVersion;
 use super::wire::Reader;
-use super::Offer;
 use crate::dispatch::Direction;
 use crate::framing::tls::{Event, handshake_type};
 use crate::record::{Alert, Carrier, ClientCertificate, Side};
@@ -88,7 +89,7 @@ pub struct Session {
     pub key_exchange_group: Option<NamedGroup>,
     /// Both directions, by [`Direction::index`].
     pub progress: [Progress; 2],
-    /// Alerts in the clear, at most [`MAX_ALERTS`], with the direction they went.
+    /// Alerts in the clear, at most eight, with the direction they went.
     pub alerts: Vec<(Direction, bool, AlertDescription)>,
     server_certificate: bool,
     certificate_request: bool,
@@ -100,33 +101,100 @@ const MAX_ALERTS: usize = 8;
 
 impl Session {
     /// Takes what `direction` said.
-    pub fn on_event(&mut self, direction: Direction, event: Event<'_>, moment: Moment, carrier: Carrier, tables: &mut Tables) {
+    pub fn on_event(
+        &mut self,
+        direction: Direction,
+        event: Event<'_>,
+        moment: Moment,
+        carrier: Carrier,
+        tables: &mut Tables,
+    ) {
         match event {
-            Event::Handshake { kind, body, record_version } => {
+            Event::Handshake {
+                kind,
+                body,
+                record_version,
+            } => {
                 self.carrier.get_or_insert(carrier);
                 match kind {
-                    handshake_type::CLIENT_HELLO => self.client_hello(direction, body, record_version, moment, carrier, tables),
-                    handshake_type::SERVER_HELLO => self.server_hello(direction, body, moment, tables),
-                    handshake_type::HELLO_RETRY_REQUEST if self.is_from_server(direction) => self.hello_retry = true,
+                    handshake_type::CLIENT_HELLO => {
+                        self.client_hello(direction, body, record_version, moment, carrier, tables)
+                    }
+                    handshake_type::SERVER_HELLO => {
+                        self.server_hello(direction, body, moment, tables)
+                    }
+                    handshake_type::HELLO_RETRY_REQUEST if self.is_from_server(direction) => {
+                        self.hello_retry = true
+                    }
                     _ if self.answer.is_some() => self.later_message(direction, kind, body),
                     _ => {}
                 }
             }
             Event::HandshakeLost(kind) => {
                 let hello_due = !self.has_hello_of(direction);
-                if hello_due && kind.is_none_or(|k| matches!(k, handshake_type::CLIENT_HELLO | handshake_type::SERVER_HELLO)) {
+                if hello_due
+                    && kind.is_none_or(|k| {
+                        matches!(
+                            k,
+                            handshake_type::CLIENT_HELLO | handshake_type::SERVER_HELLO
+                        )
+                    })
+                {
                     self.carrier.get_or_insert(carrier);
                     self.of(direction).unread.get_or_insert(Unread::Gap);
                 }
             }
             Event::Alert { level, description } => {
                 if self.alerts.len() < MAX_ALERTS {
-                    self.alerts.push((direction, level == 2, AlertDescription(description)));
+                    self.alerts
+                        .push((direction, level == 2, AlertDescription(description)));
                 }
             }
             Event::ChangeCipherSpec => self.of(direction).ccs = true,
             Event::ApplicationData { .. } => self.of(direction).application_data = true,
             Event::Encrypted => {}
+        }
+    }
+
+    /// Takes a hello in SSL 2.0's format, whose record is `len` bytes long.
+    pub fn on_v2_hello(
+        &mut self,
+        direction: Direction,
+        hello: V2Hello<'_>,
+        len: usize,
+        moment: Moment,
+        tables: &mut Tables,
+    ) {
+        match hello {
+            V2Hello::Client {
+                version,
+                cipher_specs,
+            } => {
+                if self.offer.is_some() || self.client.is_some_and(|client| client != direction) {
+                    return;
+                }
+                self.carrier.get_or_insert(Carrier::Tls);
+                self.client = Some(direction);
+                self.offer = Some(offer::intern_v2(&mut tables.offers, version, cipher_specs));
+                self.client_hello_bytes = u32::try_from(len).unwrap_or(u32::MAX);
+                self.client_hello_segments = moment.segments;
+                self.client_hello_at = moment.time;
+            }
+            V2Hello::Server => {
+                if self.answer.is_some() || self.client == Some(direction) {
+                    return;
+                }
+                self.carrier.get_or_insert(Carrier::Tls);
+                self.client.get_or_insert(direction.flip());
+                self.answer = Some(Answer::sslv2(&mut tables.answers));
+                self.hello_ns = self
+                    .offer
+                    .is_some()
+                    .then(|| moment.time.since_ns(self.client_hello_at));
+                for direction in [Direction::Up, Direction::Down] {
+                    self.of(direction).blind = true;
+                }
+            }
         }
     }
 
@@ -151,17 +219,32 @@ impl Session {
 
     /// Whether nothing more that is in the clear can come from `direction`.
     pub fn is_done(&self, direction: Direction) -> bool {
-        let progress = self.progress.get(direction.index()).copied().unwrap_or_default();
+        let progress = self
+            .progress
+            .get(direction.index())
+            .copied()
+            .unwrap_or_default();
         let hellos = self.answer.is_some();
-        progress.blind || hellos && if self.is_tls13() { progress.application_data || progress.ccs } else { progress.ccs }
+        progress.blind
+            || hellos
+                && if self.is_tls13() {
+                    progress.application_data || progress.ccs
+                } else {
+                    progress.ccs
+                }
     }
 
     /// Whether both sides were seen to go on to encrypted records, so that the handshake did not fail in the clear.
     pub fn is_complete(&self) -> bool {
         self.answer.is_some()
             && self.client.is_some_and(|client| {
-                let [client, server] = [client, client.flip()].map(|d| self.progress.get(d.index()).copied().unwrap_or_default());
-                if self.is_tls13() { client.ccs || client.application_data } else { client.ccs && server.ccs || client.application_data }
+                let [client, server] = [client, client.flip()]
+                    .map(|d| self.progress.get(d.index()).copied().unwrap_or_default());
+                if self.is_tls13() {
+                    client.ccs || client.application_data
+                } else {
+                    client.ccs && server.ccs || client.application_data
+                }
             })
     }
 
@@ -200,14 +283,30 @@ impl Session {
 
     /// The group of the key exchange.
     pub fn named_group(&self) -> Option<NamedGroup> {
-        self.answer.as_ref()?.named_group.or(self.key_exchange_group)
+        self.answer
+            .as_ref()?
+            .named_group
+            .or(self.key_exchange_group)
     }
 
     /// The alerts by role; without a hello the sender of the first SYN is the client, `fallback`.
     pub fn alerts(&self, fallback: Direction) -> Vec<Alert> {
         let client = self.client.unwrap_or(fallback);
-        let side = |d| if d == client { Side::Client } else { Side::Server };
-        self.alerts.iter().map(|&(d, fatal, description)| Alert { from: side(d), fatal, description }).collect()
+        let side = |d| {
+            if d == client {
+                Side::Client
+            } else {
+                Side::Server
+            }
+        };
+        self.alerts
+            .iter()
+            .map(|&(d, fatal, description)| Alert {
+                from: side(d),
+                fatal,
+                description,
+            })
+            .collect()
     }
 
     /// Draws the conclusion that `direction` cannot be followed any more.
@@ -220,7 +319,15 @@ impl Session {
         }
     }
 
-    fn client_hello(&mut self, direction: Direction, body: &[u8], record_version: ProtocolVersion, moment: Moment, carrier: Carrier, tables: &mut Tables) {
+    fn client_hello(
+        &mut self,
+        direction: Direction,
+        body: &[u8],
+        record_version: ProtocolVersion,
+        moment: Moment,
+        carrier: Carrier,
+        tables: &mut Tables,
+    ) {
         if self.offer.is_some() || self.client.is_some_and(|client| client != direction) {
             // A second one: after HelloRetryRequest, or renegotiation in the clear. The first is the offer.
             return;
@@ -232,15 +339,24 @@ impl Session {
                 self.of(direction).unread = None;
                 self.offer = Some(offer::intern(&mut tables.offers, &hello, carrier));
                 self.sni = hello.server_name();
-                self.client_record_version = Some(record_version);
-                self.client_hello_bytes = u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(4);
+                // QUIC has no records.
+                self.client_record_version = (carrier != Carrier::Quic).then_some(record_version);
+                self.client_hello_bytes = u32::try_from(body.len())
+                    .unwrap_or(u32::MAX)
+                    .saturating_add(4);
                 self.client_hello_segments = moment.segments;
                 self.client_hello_at = moment.time;
             }
         }
     }
 
-    fn server_hello(&mut self, direction: Direction, body: &[u8], moment: Moment, tables: &mut Tables) {
+    fn server_hello(
+        &mut self,
+        direction: Direction,
+        body: &[u8],
+        moment: Moment,
+        tables: &mut Tables,
+    ) {
         if self.answer.is_some() || self.client == Some(direction) {
             return;
         }
@@ -271,7 +387,9 @@ impl Session {
             handshake_type::CERTIFICATE if from_server => self.server_certificate = true,
             // RFC 5246 section 7.4.6: certificate_list<0..2^24-1>; an empty list says that the client has none.
             handshake_type::CERTIFICATE => self.client_certificate = Some(body.len() > 3),
-            handshake_type::SERVER_KEY_EXCHANGE if from_server => self.key_exchange_group = self.group_of(body),
+            handshake_type::SERVER_KEY_EXCHANGE if from_server => {
+                self.key_exchange_group = self.group_of(body)
+            }
             handshake_type::CERTIFICATE_REQUEST if from_server => self.certificate_request = true,
             handshake_type::SERVER_HELLO_DONE if from_server => self.server_done = true,
             _ => {}
@@ -281,12 +399,13 @@ impl Session {
     /// The named curve of an ECDHE ServerKeyExchange (RFC 8422 section 5.4).
     fn group_of(&self, body: &[u8]) -> Option<NamedGroup> {
         const NAMED_CURVE: u8 = 3;
-        let suite = self.answer.as_ref()?.cipher_suite;
+        let suite = self.answer.as_ref()?.cipher_suite?;
         if !is_ecdhe(suite) {
             return None;
         }
         let mut reader = Reader::new(body);
-        (reader.u8("curve_type").ok()? == NAMED_CURVE).then(|| reader.u16("named_curve").ok().map(NamedGroup))?
+        (reader.u8("curve_type").ok()? == NAMED_CURVE)
+            .then(|| reader.u16("named_curve").ok().map(NamedGroup))?
     }
 
     fn is_from_server(&self, direction: Direction) -> bool {
@@ -294,7 +413,8 @@ impl Session {
     }
 
     fn is_tls13(&self) -> bool {
-        self.version().is_some_and(|version| version.rank().is_some_and(|rank| rank >= 5))
+        self.version()
+            .is_some_and(|version| version.rank().is_some_and(|rank| rank >= 5))
     }
 
     fn of(&mut self, direction: Direction) -> &mut Progress {

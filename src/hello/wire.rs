@@ -55,7 +55,8 @@ impl<'a> Reader<'a> {
     /// uint24.
     #[inline]
     pub fn u24(&mut self, what: &'static str) -> Result<u32, Malformed> {
-        self.array(what).map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]))
+        self.array(what)
+            .map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]))
     }
 
     /// A vector with a length of one byte in front (RFC 9846 section 3.4).
@@ -75,5 +76,9 @@ impl<'a> Reader<'a> {
 
 /// The 16-bit numbers of a vector; a lone last byte is left out.
 pub fn numbers(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
-    bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair))
+    bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|pair| u16::from_be_bytes(*pair))
 }

@@ -1,12 +1,13 @@
 //! Flows rolled up to what an administrator can act on: a client's TLS stack, and a server.
 
+use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
-use super::{Act, FlowRecord, Hours, Mac, Outcome, Route, SmallMap, Upgrade, Verdict, Version};
+use super::{Act, FlowRecord, Hours, Mac, Outcome, Route, SmallMap, Verdict, Version};
 use crate::hello::Offer;
 use crate::hello::version::is_grease;
 use crate::time::Timestamp;
@@ -16,7 +17,7 @@ use crate::time::Timestamp;
 pub struct DeviceKey {
     /// The client's address.
     pub address: IpAddr,
-    /// Its hardware address, which may be a router's: see [`super::Tally::devices`].
+    /// Its hardware address, which may be a router's: see [`super::Tally::settle`].
     pub mac: Option<Mac>,
     /// Which of its TLS stacks; `None` where no ClientHello was read.
     pub stack: Option<u64>,
@@ -28,7 +29,7 @@ impl DeviceKey {
         Self {
             address: record.client_ip,
             mac: record.client_mac,
-            stack: record.offer.as_deref().map(stack),
+            stack: record.offer.as_deref().map(|offer| *offer.fields.stack.get_or_init(|| stack(offer))),
         }
     }
 }
@@ -138,8 +139,6 @@ pub struct Peer {
     pub negotiated: SmallMap<Option<Version>, u64>,
     /// How the flows ended.
     pub outcomes: SmallMap<Outcome, u64>,
-    /// The upgrade ledger.
-    pub upgrades: SmallMap<Option<Upgrade>, u64>,
     /// Verdicts of its flows.
     pub judgements: Judgements,
     /// Which way the flows go; the same for all of them but the greatest is kept, should it ever differ.
@@ -154,7 +153,6 @@ impl Peer {
     fn merge(&mut self, other: Self) {
         self.negotiated.add(other.negotiated);
         self.outcomes.add(other.outcomes);
-        self.upgrades.add(other.upgrades);
         self.judgements.merge(other.judgements);
         self.route = self.route.max(other.route);
         self.role = self.role.take().max(other.role);
@@ -228,7 +226,7 @@ impl Device {
             (&mut self.ja3, offer.and_then(|o| o.ja3.as_ref())),
         ] {
             if let Some(print) = print {
-                prints.count(print.clone(), MAX_WORDS);
+                prints.count_ref(print, MAX_WORDS);
             }
         }
         self.offered.count(
@@ -236,11 +234,10 @@ impl Device {
             MAX_WORDS,
         );
         self.negotiated.count(record.negotiated_version, MAX_WORDS);
-        match self.peers.entry(peer_key(record), MAX_PEERS) {
+        match self.peers.entry_by(|key| cmp_peer(key, record), || peer_key(record), MAX_PEERS) {
             Some(peer) => {
                 peer.negotiated.count(record.negotiated_version, MAX_WORDS);
                 peer.outcomes.count(record.outcome, usize::MAX);
-                peer.upgrades.count(record.upgrade, usize::MAX);
                 peer.judgements.add(record);
                 peer.route = peer.route.max(Some(record.route));
                 if record.role > peer.role {
@@ -375,6 +372,16 @@ const MAX_HOUR_RANGES: usize = 64;
 /// Bytes kept of a name from the wire.
 const MAX_NAME_BYTES: usize = 256;
 
+/// Where the record's peer stands beside `key`; as comparing with [`peer_key`], without making one.
+fn cmp_peer(key: &PeerKey, record: &FlowRecord) -> Ordering {
+    let PeerKey { address, port, sni, service } = key;
+    address
+        .cmp(&record.server_ip)
+        .then_with(|| port.cmp(&record.server_port))
+        .then_with(|| sni.as_deref().cmp(&record.sni.as_deref().map(short)))
+        .then_with(|| service.cmp(&record.service))
+}
+
 fn peer_key(record: &FlowRecord) -> PeerKey {
     PeerKey {
         address: record.server_ip,
@@ -385,7 +392,10 @@ fn peer_key(record: &FlowRecord) -> PeerKey {
 }
 
 fn shortened(name: &str) -> Box<str> {
+    short(name).into()
+}
+
+fn short(name: &str) -> &str {
     name.get(..name.floor_char_boundary(MAX_NAME_BYTES))
         .unwrap_or(name)
-        .into()
 }

@@ -1,6 +1,7 @@
 //! A record, visited field by field in the order of the contract.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use super::{Alert, Cause, Certificate, FlowRecord, Mac, Version};
 use crate::hello::Offer;
@@ -16,24 +17,83 @@ pub trait Word {
     fn append(&self, out: &mut Vec<u8>);
 }
 
+/// What a sink made of fields that many records share.
+#[derive(Debug, Default)]
+pub struct Rendered(pub OnceLock<Box<[u8]>>);
+
+/// The parts of a record that an [`Offer`] alone decides, as NDJSON once they were written.
+#[derive(Debug, Default)]
+pub struct OfferFields {
+    parts: [Rendered; 4],
+    /// The number of the TLS stack, once it was asked for.
+    pub(super) stack: OnceLock<u64>,
+}
+
+impl Clone for OfferFields {
+    /// A copy may be changed: it begins without.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for OfferFields {
+    /// What was written already is no part of what an offer says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for OfferFields {}
+
+/// A field's name, also as a line of JSON has it: a record has a hundred of them, and most are null.
+#[derive(Debug)]
+pub struct Name {
+    /// The contract's name.
+    pub text: &'static str,
+    /// `,"name":`
+    pub json: &'static str,
+    /// `,"name":null`
+    pub json_null: &'static str,
+}
+
+macro_rules! name {
+    ($text:literal) => {{
+        const NAME: &Name = &Name {
+            text: $text,
+            json: concat!(",\"", $text, "\":"),
+            json_null: concat!(",\"", $text, "\":null"),
+        };
+        NAME
+    }};
+}
+
 /// Takes the fields of a record, one after another.
 pub trait FieldSink {
     /// Text; may hold bytes from the wire made UTF-8, so it has to be escaped.
-    fn text(&mut self, name: &'static str, value: Option<&str>);
+    fn text(&mut self, name: &'static Name, value: Option<&str>);
     /// A safe word.
-    fn word<W: Word>(&mut self, name: &'static str, value: Option<W>);
+    fn word<W: Word>(&mut self, name: &'static Name, value: Option<W>);
     /// A number.
-    fn number(&mut self, name: &'static str, value: Option<u64>);
+    fn number(&mut self, name: &'static Name, value: Option<u64>);
     /// Yes, no or not known.
-    fn flag(&mut self, name: &'static str, value: Option<bool>);
+    fn flag(&mut self, name: &'static Name, value: Option<bool>);
     /// An instant.
-    fn time(&mut self, name: &'static str, value: Option<Timestamp>);
+    fn time(&mut self, name: &'static Name, value: Option<Timestamp>);
     /// Safe words.
-    fn words<W: Word>(&mut self, name: &'static str, values: Option<impl IntoIterator<Item = W>>);
+    fn words<W: Word>(&mut self, name: &'static Name, values: Option<impl IntoIterator<Item = W>>);
     /// Texts that have to be escaped.
-    fn texts(&mut self, name: &'static str, values: Option<&[String]>);
+    fn texts(&mut self, name: &'static Name, values: Option<&[String]>);
+    /// Fields that many records share, word for word: `write` shows them. A sink may keep what it made of them in
+    /// `cache` and use that the next time.
+    fn shared(&mut self, cache: &Rendered, write: impl Fn(&mut Self))
+    where
+        Self: Sized,
+    {
+        let _ = cache;
+        write(self);
+    }
     /// Numbers.
-    fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = u64>);
+    fn numbers(&mut self, name: &'static Name, values: impl Iterator<Item = u64>);
 }
 
 /// The contract's field names, in its order: the columns of CSV and Parquet.
@@ -124,127 +184,121 @@ pub const FIELDS: &[&str] = &[
 impl FlowRecord {
     /// Shows every field to `sink`, in the order of [`FIELDS`].
     pub fn visit(&self, sink: &mut impl FieldSink) {
-        sink.word("type", Some("flow"));
-        sink.number("schema", Some(1));
-        sink.word("flow_id", Some(Hex64(self.flow_id)));
-        sink.number("first_packet", Some(self.first_packet));
-        sink.time("first_seen", Some(self.first_seen));
-        sink.time("last_seen", Some(self.last_seen));
-        sink.word("transport", Some(self.transport.name()));
-        sink.word("client_ip", Some(self.client_ip));
-        sink.number("client_port", Some(self.client_port.into()));
-        sink.word("server_ip", Some(self.server_ip));
-        sink.number("server_port", Some(self.server_port.into()));
-        sink.word("client_mac", self.client_mac);
-        sink.word("server_mac", self.server_mac);
-        sink.numbers("vlan", self.vlans.iter().map(u64::from));
-        sink.words("tunnel", Some(self.tunnels.iter().map(|t| t.name())));
-        sink.word("via", self.via);
-        sink.text("via_target", self.via_target.as_deref());
-        sink.word("service", self.service);
-        sink.word("service_source", self.service_source);
-        sink.word("upgrade", self.upgrade.map(|v| v.name()));
-        sink.flag("continued_in_clear", self.continued_in_clear);
-        sink.flag("cleartext_credentials", self.cleartext_credentials);
-        sink.text("client_name", self.client_name.as_deref());
-        sink.text("server_name_banner", self.server_name_banner.as_deref());
-        sink.word("carrier", self.carrier.map(|v| v.name()));
-        sink.word("quic_version", self.quic_version.map(QuicVersion));
-        sink.word("outcome", Some(self.outcome.name()));
-        sink.word("cause", self.cause);
-        sink.word("negotiated_version", self.negotiated_version);
-        sink.word(
-            "negotiated_source",
+        sink.word(name!("type"), Some("flow"));
+        sink.number(name!("schema"), Some(1));
+        sink.word(name!("flow_id"), Some(Hex64(self.flow_id)));
+        sink.number(name!("first_packet"), Some(self.first_packet));
+        sink.time(name!("first_seen"), Some(self.first_seen));
+        sink.time(name!("last_seen"), Some(self.last_seen));
+        sink.word(name!("transport"), Some(self.transport.name()));
+        sink.word(name!("client_ip"), Some(self.client_ip));
+        sink.number(name!("client_port"), Some(self.client_port.into()));
+        sink.word(name!("server_ip"), Some(self.server_ip));
+        sink.number(name!("server_port"), Some(self.server_port.into()));
+        sink.word(name!("client_mac"), self.client_mac);
+        sink.word(name!("server_mac"), self.server_mac);
+        sink.numbers(name!("vlan"), self.vlans.iter().map(u64::from));
+        sink.words(name!("tunnel"), Some(self.tunnels.iter().map(|t| t.name())));
+        sink.word(name!("via"), self.via);
+        sink.text(name!("via_target"), self.via_target.as_deref());
+        sink.word(name!("service"), self.service);
+        sink.word(name!("service_source"), self.service_source);
+        sink.word(name!("upgrade"), self.upgrade.map(|v| v.name()));
+        sink.flag(name!("continued_in_clear"), self.continued_in_clear);
+        sink.flag(name!("cleartext_credentials"), self.cleartext_credentials);
+        sink.text(name!("client_name"), self.client_name.as_deref());
+        sink.text(name!("server_name_banner"), self.server_name_banner.as_deref());
+        sink.word(name!("carrier"), self.carrier.map(|v| v.name()));
+        sink.word(name!("quic_version"), self.quic_version.map(QuicVersion));
+        sink.word(name!("outcome"), Some(self.outcome.name()));
+        sink.word(name!("cause"), self.cause);
+        sink.word(name!("negotiated_version"), self.negotiated_version);
+        sink.word(name!("negotiated_source"),
             self.negotiated_source.map(|v| v.name()),
         );
         let offer = self.offer.as_deref();
-        sink.word("client_max_version", offer.and_then(Offer::max_version));
-        sink.words("client_versions", offer.map(|o| o.versions.iter().copied()));
-        sink.word("client_legacy_version", offer.map(|o| o.legacy_version));
-        sink.word("client_record_version", self.client_record_version);
-        sink.word("cipher_suite", self.cipher_suite);
-        sink.word("cipher_suite_id", self.cipher_suite.map(CipherSuite::id));
-        sink.words(
-            "client_cipher_suites",
-            offer.map(|o| o.cipher_suites.iter().map(|s| s.id())),
-        );
-        sink.word("named_group", self.named_group);
-        sink.words(
-            "client_named_groups",
-            offer
-                .and_then(|o| o.named_groups.as_ref())
-                .map(|v| v.iter().copied()),
-        );
-        sink.words(
-            "client_key_shares",
-            offer
-                .and_then(|o| o.key_shares.as_ref())
-                .map(|v| v.iter().copied()),
-        );
-        sink.words(
-            "client_signature_algorithms",
-            offer
-                .and_then(|o| o.signature_algorithms.as_ref())
-                .map(|v| v.iter().copied()),
-        );
-        sink.text("sni", self.sni.as_deref());
-        sink.flag("ech", offer.map(|o| o.ech));
-        sink.text("alpn", self.alpn.as_deref());
-        sink.texts("client_alpn", offer.and_then(|o| o.alpn.as_deref()));
-        sink.flag("hello_retry", self.hello_retry);
-        sink.flag("resumed", self.resumed);
-        sink.flag("fallback_scsv", offer.map(|o| o.fallback_scsv));
-        sink.flag("downgrade_sentinel", self.downgrade_sentinel);
-        sink.flag("extended_master_secret", self.extended_master_secret);
-        sink.text("ja3", offer.and_then(|o| o.ja3.as_deref()));
-        sink.text("ja3s", self.ja3s.as_deref());
-        sink.text("ja4", offer.and_then(|o| o.ja4.as_deref()));
-        sink.number("client_hello_bytes", self.client_hello_bytes.map(u64::from));
-        sink.number(
-            "client_hello_segments",
+        let none = OfferFields::default();
+        let [versions, suites, groups, protocols] = &offer.map_or(&none, |o| &o.fields).parts;
+        sink.shared(versions, |sink| {
+            sink.word(name!("client_max_version"), offer.and_then(Offer::max_version));
+            sink.words(name!("client_versions"), offer.map(|o| o.versions.iter().copied()));
+            sink.word(name!("client_legacy_version"), offer.map(|o| o.legacy_version));
+        });
+        sink.word(name!("client_record_version"), self.client_record_version);
+        sink.word(name!("cipher_suite"), self.cipher_suite);
+        sink.word(name!("cipher_suite_id"), self.cipher_suite.map(CipherSuite::id));
+        sink.shared(suites, |sink| {
+            let suites = offer.map(|o| o.cipher_suites.iter().map(|s| s.id()));
+            sink.words(name!("client_cipher_suites"), suites);
+        });
+        sink.word(name!("named_group"), self.named_group);
+        sink.shared(groups, |sink| {
+            let copied = |of: fn(&Offer) -> Option<&Vec<NamedGroup>>| {
+                offer.and_then(of).map(|v| v.iter().copied())
+            };
+            sink.words(name!("client_named_groups"), copied(|o| o.named_groups.as_ref()));
+            sink.words(name!("client_key_shares"), copied(|o| o.key_shares.as_ref()));
+            let schemes = offer.and_then(|o| o.signature_algorithms.as_ref());
+            sink.words(name!("client_signature_algorithms"),
+                schemes.map(|v| v.iter().copied()),
+            );
+        });
+        sink.text(name!("sni"), self.sni.as_deref());
+        sink.flag(name!("ech"), offer.map(|o| o.ech));
+        sink.text(name!("alpn"), self.alpn.as_deref());
+        sink.shared(protocols, |sink| {
+            sink.texts(name!("client_alpn"), offer.and_then(|o| o.alpn.as_deref()));
+        });
+        sink.flag(name!("hello_retry"), self.hello_retry);
+        sink.flag(name!("resumed"), self.resumed);
+        sink.flag(name!("fallback_scsv"), offer.map(|o| o.fallback_scsv));
+        sink.flag(name!("downgrade_sentinel"), self.downgrade_sentinel);
+        sink.flag(name!("extended_master_secret"), self.extended_master_secret);
+        sink.text(name!("ja3"), offer.and_then(|o| o.ja3.as_deref()));
+        sink.text(name!("ja3s"), self.ja3s.as_deref());
+        sink.text(name!("ja4"), offer.and_then(|o| o.ja4.as_deref()));
+        sink.number(name!("client_hello_bytes"), self.client_hello_bytes.map(u64::from));
+        sink.number(name!("client_hello_segments"),
             self.client_hello_segments.map(u64::from),
         );
-        sink.words("alerts", Some(self.alerts.iter().copied()));
+        sink.words(name!("alerts"), Some(self.alerts.iter().copied()));
         self.visit_certificate(sink);
-        sink.word(
-            "client_certificate",
+        sink.word(name!("client_certificate"),
             self.client_certificate.map(|v| v.name()),
         );
-        sink.number("tcp_rtt_us", self.tcp_rtt_us);
-        sink.number("hello_us", self.hello_us);
-        sink.number("client_bytes", Some(self.client_bytes));
-        sink.number("server_bytes", Some(self.server_bytes));
-        sink.number("client_packets", Some(self.client_packets));
-        sink.number("server_packets", Some(self.server_packets));
-        sink.word("visibility", Some(self.visibility.name()));
-        sink.number("missing_bytes", Some(self.missing_bytes));
-        sink.number("conflicting_bytes", Some(self.conflicting_bytes));
-        sink.flag("mid_stream", Some(self.mid_stream));
-        sink.text("policy", self.policy.as_deref());
-        sink.word("verdict", Some(self.verdict.name()));
-        sink.words("reasons", Some(self.reasons.iter().copied()));
-        sink.word("act", self.act.map(|v| v.name()));
-        sink.word("route", Some(self.route.name()));
-        sink.text("role", self.role.as_deref());
+        sink.number(name!("tcp_rtt_us"), self.tcp_rtt_us);
+        sink.number(name!("hello_us"), self.hello_us);
+        sink.number(name!("client_bytes"), Some(self.client_bytes));
+        sink.number(name!("server_bytes"), Some(self.server_bytes));
+        sink.number(name!("client_packets"), Some(self.client_packets));
+        sink.number(name!("server_packets"), Some(self.server_packets));
+        sink.word(name!("visibility"), Some(self.visibility.name()));
+        sink.number(name!("missing_bytes"), Some(self.missing_bytes));
+        sink.number(name!("conflicting_bytes"), Some(self.conflicting_bytes));
+        sink.flag(name!("mid_stream"), Some(self.mid_stream));
+        sink.text(name!("policy"), self.policy.as_deref());
+        sink.word(name!("verdict"), Some(self.verdict.name()));
+        sink.words(name!("reasons"), Some(self.reasons.iter().copied()));
+        sink.word(name!("act"), self.act.map(|v| v.name()));
+        sink.word(name!("route"), Some(self.route.name()));
+        sink.text(name!("role"), self.role.as_deref());
     }
 
     fn visit_certificate(&self, sink: &mut impl FieldSink) {
         let certificate = self.certificate.as_deref();
         let text = |of: fn(&Certificate) -> &String| certificate.map(|c| of(c).as_str());
-        sink.text("certificate_subject", text(|c| &c.subject));
-        sink.text("certificate_issuer", text(|c| &c.issuer));
-        sink.time(
-            "certificate_not_before",
+        sink.text(name!("certificate_subject"), text(|c| &c.subject));
+        sink.text(name!("certificate_issuer"), text(|c| &c.issuer));
+        sink.time(name!("certificate_not_before"),
             certificate.and_then(|c| c.not_before),
         );
-        sink.time(
-            "certificate_not_after",
+        sink.time(name!("certificate_not_after"),
             certificate.and_then(|c| c.not_after),
         );
-        sink.text("certificate_key", text(|c| &c.key));
-        sink.text("certificate_signature", text(|c| &c.signature));
-        sink.text("certificate_sha256", text(|c| &c.sha256));
-        sink.texts("certificate_names", certificate.map(|c| c.names.as_slice()));
+        sink.text(name!("certificate_key"), text(|c| &c.key));
+        sink.text(name!("certificate_signature"), text(|c| &c.signature));
+        sink.text(name!("certificate_sha256"), text(|c| &c.sha256));
+        sink.texts(name!("certificate_names"), certificate.map(|c| c.names.as_slice()));
     }
 }
 
@@ -255,14 +309,14 @@ struct QuicVersion(u32);
 
 impl Word for Hex64 {
     fn append(&self, out: &mut Vec<u8>) {
-        hex(out, &self.0.to_be_bytes());
+        out.extend_from_slice(self.0.to_be_bytes().map(hex).as_flattened());
     }
 }
 
 impl Word for QuicVersion {
     fn append(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(
-            crate::framing::quic_version_name(self.0)
+            crate::framing::quic::QuicVersion(self.0)
                 .to_string()
                 .as_bytes(),
         );
@@ -299,7 +353,7 @@ impl Word for Mac {
             if i > 0 {
                 out.push(b':');
             }
-            hex(out, &[*octet]);
+            out.extend_from_slice(&hex(*octet));
         }
     }
 }
@@ -307,8 +361,10 @@ impl Word for Mac {
 impl Word for Id {
     #[inline]
     fn append(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"0x");
-        hex(out, &self.0.to_be_bytes());
+        // Hundreds of these are in the record of a browser.
+        let [high, low] = self.0.to_be_bytes();
+        let ([a, b], [c, d]) = (hex(high), hex(low));
+        out.extend_from_slice(&[b'0', b'x', a, b, c, d]);
     }
 }
 
@@ -386,14 +442,11 @@ pub(crate) fn decimal(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(text.get(text.len() - used..).unwrap_or_default());
 }
 
-/// Appends the bytes in lower-case hexadecimal.
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+/// A byte in lower-case hexadecimal.
+#[inline]
+const fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend(
-        bytes
-            .iter()
-            .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 0x0f)]]),
-    );
+    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 0x0f) as usize]]
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use device::{Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey};
 pub(crate) use fields::decimal;
-pub use fields::{FIELDS, FieldSink, Word};
+pub use fields::{Name, FIELDS, FieldSink, OfferFields, Rendered, Word};
 pub use hours::Hours;
 pub use outcome::{
     Act, Carrier, Cause, ClientCertificate, NegotiatedSource, Outcome, Route, Side, Upgrade,
@@ -124,12 +124,12 @@ pub struct FlowRecord {
     pub cipher_suite: Option<CipherSuite>,
     pub named_group: Option<NamedGroup>,
     pub sni: Option<Box<str>>,
-    pub alpn: Option<Box<str>>,
+    pub alpn: Option<Arc<str>>,
     pub hello_retry: Option<bool>,
     pub resumed: Option<bool>,
     pub downgrade_sentinel: Option<bool>,
     pub extended_master_secret: Option<bool>,
-    pub ja3s: Option<Box<str>>,
+    pub ja3s: Option<Arc<str>>,
     pub client_hello_bytes: Option<u32>,
     pub client_hello_segments: Option<u32>,
     pub alerts: Vec<Alert>,

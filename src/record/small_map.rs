@@ -1,5 +1,6 @@
 //! A map for the few entries that nearly every device has: one vector, sorted by key.
 
+use std::cmp::Ordering;
 use std::mem;
 
 /// Keys in order, each with its value.
@@ -19,7 +20,24 @@ impl<K: Ord, V> SmallMap<K, V> {
     where
         V: Default,
     {
-        let at = match self.0.binary_search_by(|(k, _)| k.cmp(&key)) {
+        let found = self.0.binary_search_by(|(k, _)| k.cmp(&key));
+        self.at(found, || key, cap)
+    }
+
+    /// As [`Self::entry`], for a key that is made only where it is new: `place` compares a key with it.
+    pub fn entry_by(&mut self, place: impl Fn(&K) -> Ordering, key: impl FnOnce() -> K, cap: usize) -> Option<&mut V>
+    where
+        V: Default,
+    {
+        let found = self.0.binary_search_by(|(k, _)| place(k));
+        self.at(found, key, cap)
+    }
+
+    fn at(&mut self, found: Result<usize, usize>, key: impl FnOnce() -> K, cap: usize) -> Option<&mut V>
+    where
+        V: Default,
+    {
+        let at = match found {
             Ok(at) => at,
             Err(_) if self.0.len() >= cap => return None,
             Err(at) => {
@@ -27,7 +45,7 @@ impl<K: Ord, V> SmallMap<K, V> {
                     // Nearly all maps stay at one or two entries; the default first allocation is for four.
                     self.0.reserve_exact(1);
                 }
-                self.0.insert(at, (key, V::default()));
+                self.0.insert(at, (key(), V::default()));
                 at
             }
         };
@@ -84,6 +102,15 @@ impl<K: Ord, V> SmallMap<K, V> {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl<K: Ord + Clone> SmallMap<K, u64> {
+    /// As [`SmallMap::count`], for a key that is copied only where it is new.
+    pub fn count_ref(&mut self, key: &K, cap: usize) {
+        if let Some(n) = self.entry_by(|k| k.cmp(key), || key.clone(), cap) {
+            *n += 1;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is counted over all flows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 use hdrhistogram::Histogram;
@@ -35,8 +35,9 @@ pub struct Tally {
     pub unseen: SmallMap<Unseen, u64>,
     /// Microseconds from the ClientHello to the ServerHello.
     hello_us: SmallMap<Option<&'static str>, HelloTimes>,
-    devices: HashMap<DeviceKey, Device, foldhash::fast::FixedState>,
-    servers: HashMap<ServerKey, Server, foldhash::fast::FixedState>,
+    /// Boxed: half of a map's places are empty after it grew.
+    devices: HashMap<DeviceKey, Box<Device>, foldhash::fast::FixedState>,
+    servers: HashMap<ServerKey, Box<Server>, foldhash::fast::FixedState>,
     max_devices: usize,
     max_servers: usize,
     /// Flows whose device has no line, because the cap was reached.
@@ -142,33 +143,36 @@ impl Tally {
         self.unseen.add(other.unseen);
         self.hello_us.merge(other.hello_us, HelloTimes::merge);
         for (key, device) in other.devices {
-            self.devices.entry(key).or_default().merge(device);
+            self.devices.entry(key).or_default().merge(*device);
         }
         for (key, server) in other.servers {
-            self.servers.entry(key).or_default().merge(server);
+            self.servers.entry(key).or_default().merge(*server);
         }
         self.flows_of_unlisted_devices += other.flows_of_unlisted_devices;
         self.flows_of_unlisted_servers += other.flows_of_unlisted_servers;
     }
 
-    /// The devices, the worst first, then those with the most flows of that verdict, then by address.
-    ///
-    /// A hardware address that stands before several network addresses is a router's and says nothing of the device
-    /// behind it: it is left out, and lines that differ in nothing else are joined.
-    pub fn devices(&self) -> Vec<(DeviceKey, Device)> {
+    /// Takes out hardware addresses that are routers', once all parts are merged: one that stands before several
+    /// network addresses says nothing of the devices behind it. Lines that differ in nothing else are joined.
+    pub fn settle(&mut self) {
         let routers = self.router_macs();
-        let mut lines: BTreeMap<DeviceKey, Device> = BTreeMap::new();
-        // In the order of the keys, so that the result does not depend on the map's own order.
-        let mut found: Vec<_> = self.devices.iter().collect();
-        found.sort_unstable_by_key(|(key, _)| **key);
-        for (key, device) in found {
-            let mac = key.mac.filter(|mac| !routers.contains_key(mac));
-            lines
-                .entry(DeviceKey { mac, ..*key })
-                .or_default()
-                .merge(device.clone());
+        let behind_routers: Vec<DeviceKey> = self
+            .devices
+            .keys()
+            .filter(|key| key.mac.is_some_and(|mac| routers.contains(&mac)))
+            .copied()
+            .collect();
+        for key in behind_routers {
+            if let Some(device) = self.devices.remove(&key) {
+                let key = DeviceKey { mac: None, ..key };
+                self.devices.entry(key).or_default().merge(*device);
+            }
         }
-        let mut lines: Vec<_> = lines.into_iter().collect();
+    }
+
+    /// The devices, the worst first, then those with the most flows of that verdict, then by address.
+    pub fn devices(&self) -> Vec<(DeviceKey, &Device)> {
+        let mut lines: Vec<_> = self.devices.iter().map(|(k, d)| (*k, &**d)).collect();
         lines.sort_by(|(a_key, a), (b_key, b)| {
             (b.verdict().cmp(&a.verdict()))
                 .then_with(|| b.judgements.worst_flows().cmp(&a.judgements.worst_flows()))
@@ -179,7 +183,7 @@ impl Tally {
 
     /// The servers, those that must change first, the worst of them first, then those with the most flows.
     pub fn servers(&self) -> Vec<(ServerKey, &Server)> {
-        let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, s)).collect();
+        let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, &**s)).collect();
         lines.sort_by(|(a_key, a), (b_key, b)| {
             (b.must_change().cmp(&a.must_change()))
                 .then_with(|| b.judgements.worst().cmp(&a.judgements.worst()))
@@ -220,7 +224,7 @@ impl Tally {
 
     /// Hardware addresses with more network addresses of one family than a host has. A host has one IPv4 address,
     /// rarely two; its IPv6 addresses are many (RFC 8981), so they do not count.
-    fn router_macs(&self) -> BTreeMap<Mac, ()> {
+    fn router_macs(&self) -> BTreeSet<Mac> {
         let mut addresses: Vec<_> = self
             .devices
             .keys()
@@ -234,7 +238,7 @@ impl Tally {
             *counts.entry(mac).or_default() += 1;
         }
         counts.retain(|_, n| *n > MAX_ADDRESSES_OF_A_HOST);
-        counts.into_keys().map(|mac| (mac, ())).collect()
+        counts.into_keys().collect()
     }
 }
 
@@ -343,6 +347,13 @@ mod tests {
 
     /// Everything that a report can see of it.
     fn view(tally: &Tally) -> impl PartialEq + std::fmt::Debug + use<> {
+        let mut tally = tally.clone();
+        tally.settle();
+        let devices: Vec<_> = tally
+            .devices()
+            .into_iter()
+            .map(|(key, device)| (key, device.clone()))
+            .collect();
         let times: Vec<_> = tally
             .hello_us()
             .map(|(s, t)| (s, t.count(), t.quantile(0.5), t.quantile(0.99), t.max()))
@@ -368,7 +379,7 @@ mod tests {
                 tally.flows_of_unlisted_devices,
                 tally.flows_of_unlisted_servers,
             ),
-            (tally.devices(), servers),
+            (devices, servers),
         )
     }
 
@@ -428,7 +439,9 @@ mod tests {
             ..FlowRecord::default()
         };
         let records = [flow(1, 9), flow(2, 9), flow(3, 9), flow(3, 8), flow(4, 4)];
-        let macs: Vec<_> = tally(&records, 100)
+        let mut tally = tally(&records, 100);
+        tally.settle();
+        let macs: Vec<_> = tally
             .devices()
             .into_iter()
             .map(|(key, _)| key.mac.map(|mac| mac.0[5]))

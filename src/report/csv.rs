@@ -2,7 +2,7 @@
 //! spares the tools of the shell a carriage return in the last column).
 
 use super::escape;
-use crate::record::{FIELDS, FieldSink, FlowRecord, Word, decimal};
+use crate::record::{Name, FIELDS, FieldSink, FlowRecord, Word, decimal};
 use crate::time::Timestamp;
 
 /// Appends the row of names.
@@ -24,10 +24,15 @@ pub fn append_csv(record: &FlowRecord, out: &mut Vec<u8>) {
 
 /// Appends a cell of text from the wire: made safe for terminals and for spreadsheets, quoted where it has to be.
 pub(crate) fn append_text_cell(out: &mut Vec<u8>, text: &str) {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let clean = |b| matches!(b, b' '..=b'~') && b != b',' && b != b'"';
+    if !formula && text.bytes().fold(true, |all, b| all & clean(b)) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     let mut cell = Vec::with_capacity(text.len());
     // Spreadsheets run a cell that begins so as a formula; an apostrophe makes it text. (Tab and carriage return are
     // in OWASP's list too; here they are escaped and cannot be first.)
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if formula {
         cell.push(b'\'');
     }
     escape::plain(&mut cell, text);
@@ -67,7 +72,7 @@ impl Row<'_> {
 }
 
 impl FieldSink for Row<'_> {
-    fn text(&mut self, _: &'static str, value: Option<&str>) {
+    fn text(&mut self, _: &'static Name, value: Option<&str>) {
         self.next();
         if let Some(text) = value {
             append_text_cell(self.out, text);
@@ -75,7 +80,7 @@ impl FieldSink for Row<'_> {
     }
 
     #[inline]
-    fn word<W: Word>(&mut self, _: &'static str, value: Option<W>) {
+    fn word<W: Word>(&mut self, _: &'static Name, value: Option<W>) {
         self.next();
         if let Some(word) = value {
             self.cell.clear();
@@ -84,14 +89,14 @@ impl FieldSink for Row<'_> {
         }
     }
 
-    fn number(&mut self, _: &'static str, value: Option<u64>) {
+    fn number(&mut self, _: &'static Name, value: Option<u64>) {
         self.next();
         if let Some(number) = value {
             decimal(self.out, number);
         }
     }
 
-    fn flag(&mut self, _: &'static str, value: Option<bool>) {
+    fn flag(&mut self, _: &'static Name, value: Option<bool>) {
         self.next();
         if let Some(flag) = value {
             self.out
@@ -99,7 +104,7 @@ impl FieldSink for Row<'_> {
         }
     }
 
-    fn time(&mut self, _: &'static str, value: Option<Timestamp>) {
+    fn time(&mut self, _: &'static Name, value: Option<Timestamp>) {
         self.next();
         if let Some(time) = value {
             time.write_rfc3339(self.out);
@@ -107,7 +112,7 @@ impl FieldSink for Row<'_> {
     }
 
     #[inline]
-    fn words<W: Word>(&mut self, _: &'static str, values: Option<impl IntoIterator<Item = W>>) {
+    fn words<W: Word>(&mut self, _: &'static Name, values: Option<impl IntoIterator<Item = W>>) {
         self.next();
         self.cell.clear();
         for (i, word) in values.into_iter().flatten().enumerate() {
@@ -119,14 +124,14 @@ impl FieldSink for Row<'_> {
         append_cell(self.out, &self.cell);
     }
 
-    fn texts(&mut self, _: &'static str, values: Option<&[String]>) {
+    fn texts(&mut self, _: &'static Name, values: Option<&[String]>) {
         self.next();
         if let Some(texts) = values {
             append_text_cell(self.out, &texts.join(" "));
         }
     }
 
-    fn numbers(&mut self, _: &'static str, values: impl Iterator<Item = u64>) {
+    fn numbers(&mut self, _: &'static Name, values: impl Iterator<Item = u64>) {
         self.next();
         for (i, number) in values.enumerate() {
             if i > 0 {

@@ -31,10 +31,10 @@ const COLUMNS: &[&str] = &[
 /// # Errors
 /// Those of `out`.
 pub fn write_devices_csv(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
-    let mut text = COLUMNS.join(",").into_bytes();
-    text.push(b'\n');
+    writeln!(out, "{}", COLUMNS.join(","))?;
+    let mut text = Vec::new();
     for (key, found) in summary.tally.devices() {
-        let cells = cells(device(&key, &found), found.hours.len());
+        let cells = cells(device(&key, found), found.hours.len());
         debug_assert_eq!(cells.len(), COLUMNS.len());
         for (i, cell) in cells.iter().enumerate() {
             if i > 0 {
@@ -43,8 +43,10 @@ pub fn write_devices_csv(summary: &Summary, out: &mut dyn Write) -> io::Result<(
             append_text_cell(&mut text, cell);
         }
         text.push(b'\n');
+        out.write_all(&text)?;
+        text.clear();
     }
-    out.write_all(&text)
+    Ok(())
 }
 
 fn cells(device: DeviceJson, hours: u64) -> Vec<String> {

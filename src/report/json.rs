@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::vendor::vendor;
 use super::{Blind, Summary, escape};
 use crate::record::{
     Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey, SmallMap, Word,
@@ -16,11 +17,40 @@ use crate::time::Timestamp;
 /// # Errors
 /// Those of `out`.
 pub fn write_json(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(&report(summary)).map_err(io::Error::other)?;
-    let mut safe = Vec::with_capacity(text.len() + 1);
-    escape::json_document(&mut safe, &text);
-    safe.push(b'\n');
-    out.write_all(&safe)
+    let mut safe = Escaping(out);
+    serde_json::to_writer_pretty(&mut safe, &report(summary)).map_err(io::Error::from)?;
+    out.write_all(b"\n")
+}
+
+/// Escapes what serde_json leaves alone.
+struct Escaping<'a>(&'a mut dyn Write);
+
+impl Write for Escaping<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        // serde_json writes whole pieces of strings.
+        let text = str::from_utf8(piece).map_err(io::Error::other)?;
+        if text.is_ascii() && !text.contains('\u{7f}') {
+            self.0.write_all(piece)?;
+        } else {
+            let mut safe = Vec::with_capacity(piece.len() + 16);
+            escape::json_document(&mut safe, text);
+            self.0.write_all(&safe)?;
+        }
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A list made while it is written, so that a hundred thousand devices are never in memory twice.
+struct Lazily<F>(F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for Lazily<F> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 /// Servers of a device that are listed one by one.
@@ -33,7 +63,7 @@ const MAX_HOURS: usize = 1_488;
 type Counts = serde_json::Map<String, serde_json::Value>;
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct Report<'a, D, S> {
     r#type: &'static str,
     schema: u32,
     version: &'static str,
@@ -41,8 +71,8 @@ struct Report<'a> {
     inputs: Vec<InputJson<'a>>,
     policy: PolicyJson<'a>,
     totals: Totals,
-    devices: Vec<DeviceJson>,
-    servers: Vec<ServerJson>,
+    devices: D,
+    servers: S,
     visibility: Counts,
     handshake_us: BTreeMap<&'static str, Times>,
 }
@@ -156,7 +186,7 @@ struct Times {
     max: u64,
 }
 
-fn report(summary: &Summary) -> Report<'_> {
+fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Serialize> {
     let tally = &summary.tally;
     let devices = tally.devices();
     let servers = tally.servers();
@@ -209,8 +239,8 @@ fn report(summary: &Summary) -> Report<'_> {
             service: counts(&tally.services, |s| s.map(Into::into)),
             upgrade: counts(&tally.upgrades, |u| u.map(|u| u.name().into())),
         },
-        devices: devices.iter().map(|(key, d)| device(key, d)).collect(),
-        servers: servers.iter().map(|(key, s)| server(key, s)).collect(),
+        devices: Lazily(move || devices.clone().into_iter().map(|(key, d)| device(&key, d))),
+        servers: Lazily(move || servers.clone().into_iter().map(|(key, s)| server(&key, s))),
         visibility: visibility(summary),
         handshake_us: tally
             .hello_us()
@@ -240,7 +270,7 @@ pub(super) fn device(key: &DeviceKey, device: &Device) -> DeviceJson {
     DeviceJson {
         address: word(key.address),
         mac: key.mac.map(word),
-        vendor: None,
+        vendor: key.mac.and_then(vendor),
         names: names(&device.names),
         vlan: device
             .vlans

@@ -14,6 +14,7 @@ pub mod progress;
 #[cfg(test)]
 mod samples;
 mod text;
+mod vendor;
 
 pub use blind::{Blind, BlindSpots};
 pub use csv::{append_csv, append_csv_header};
@@ -35,7 +36,7 @@ pub struct Summary {
     pub policy: Policy,
     /// The day to judge as on, where the user named one; else it is that of the last packet.
     pub at: Option<Timestamp>,
-    /// The counts over all flows, merged.
+    /// The counts over all flows, merged and settled.
     pub tally: Tally,
     /// What could not be seen, apart from what the tally knows of its flows.
     pub blind: BlindSpots,
@@ -44,6 +45,19 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// A report's matter: what was read, judged and counted.
+    pub fn new(inputs: Vec<Input>, policy: Policy, mut tally: Tally, blind: BlindSpots) -> Self {
+        tally.settle();
+        Self {
+            inputs,
+            policy,
+            at: None,
+            tally,
+            blind,
+            cut_short: false,
+        }
+    }
+
     /// Whether a verdict is `breaks`, which the exit code tells.
     pub fn breaks(&self) -> bool {
         self.tally.verdicts.get(&Verdict::Breaks).is_some()

@@ -1,46 +1,43 @@
 //! A flow record as one line of JSON.
 
 use super::escape;
-use crate::record::{FieldSink, FlowRecord, Word, decimal};
+use crate::record::{Name, FieldSink, FlowRecord, Rendered, Word, decimal};
 use crate::time::Timestamp;
 
 /// Appends `record` as one JSON object and a line feed. This is on the hot path: no formatting machinery, no
 /// allocation but the growth of `out`.
 pub fn append_ndjson(record: &FlowRecord, out: &mut Vec<u8>) {
-    let mut line = Line { out, before: b'{' };
+    // An ordinary record fits; so few fields have to ask for more.
+    out.reserve(4096);
+    let begin = out.len();
+    let mut line = Line { out };
     record.visit(&mut line);
+    // Each field brings the comma before it; that of the first opens the object.
+    if let Some(first) = out.get_mut(begin) {
+        *first = b'{';
+    }
     out.extend_from_slice(b"}\n");
 }
 
 struct Line<'a> {
     out: &'a mut Vec<u8>,
-    /// What stands before the next field.
-    before: u8,
 }
 
 impl Line<'_> {
-    /// The field's name, ready for its value.
-    #[inline]
-    fn name(&mut self, name: &'static str) {
-        self.out.push(self.before);
-        self.before = b',';
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
-    }
-
     /// The field as a whole: `null`, or what `write` appends.
     #[inline]
     fn field<T>(
         &mut self,
-        name: &'static str,
+        name: &'static Name,
         value: Option<T>,
         write: impl FnOnce(&mut Vec<u8>, T),
     ) {
-        self.name(name);
         match value {
-            Some(value) => write(self.out, value),
-            None => self.out.extend_from_slice(b"null"),
+            Some(value) => {
+                self.out.extend_from_slice(name.json.as_bytes());
+                write(self.out, value);
+            }
+            None => self.out.extend_from_slice(name.json_null.as_bytes()),
         }
     }
 }
@@ -67,43 +64,43 @@ fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 }
 
 impl FieldSink for Line<'_> {
-    fn text(&mut self, name: &'static str, value: Option<&str>) {
+    fn text(&mut self, name: &'static Name, value: Option<&str>) {
         self.field(name, value, |out, text| {
             quoted(out, |out| escape::json(out, text));
         });
     }
 
     #[inline]
-    fn word<W: Word>(&mut self, name: &'static str, value: Option<W>) {
+    fn word<W: Word>(&mut self, name: &'static Name, value: Option<W>) {
         self.field(name, value, |out, word| {
             quoted(out, |out| word.append(out));
         });
     }
 
-    fn number(&mut self, name: &'static str, value: Option<u64>) {
+    fn number(&mut self, name: &'static Name, value: Option<u64>) {
         self.field(name, value, decimal);
     }
 
-    fn flag(&mut self, name: &'static str, value: Option<bool>) {
+    fn flag(&mut self, name: &'static Name, value: Option<bool>) {
         self.field(name, value, |out, flag| {
             out.extend_from_slice(if flag { b"true" } else { b"false" });
         });
     }
 
-    fn time(&mut self, name: &'static str, value: Option<Timestamp>) {
+    fn time(&mut self, name: &'static Name, value: Option<Timestamp>) {
         self.field(name, value, |out, time| {
             quoted(out, |out| time.write_rfc3339(out));
         });
     }
 
     #[inline]
-    fn words<W: Word>(&mut self, name: &'static str, values: Option<impl IntoIterator<Item = W>>) {
+    fn words<W: Word>(&mut self, name: &'static Name, values: Option<impl IntoIterator<Item = W>>) {
         self.field(name, values, |out, words| {
             list(out, words, |out, word| quoted(out, |out| word.append(out)));
         });
     }
 
-    fn texts(&mut self, name: &'static str, values: Option<&[String]>) {
+    fn texts(&mut self, name: &'static Name, values: Option<&[String]>) {
         self.field(name, values, |out, texts| {
             list(out, texts, |out, text| {
                 quoted(out, |out| escape::json(out, text));
@@ -111,7 +108,19 @@ impl FieldSink for Line<'_> {
         });
     }
 
-    fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = u64>) {
+    fn shared(&mut self, cache: &Rendered, write: impl Fn(&mut Self)) {
+        if let Some(text) = cache.0.get() {
+            self.out.extend_from_slice(text);
+            return;
+        }
+        let begin = self.out.len();
+        write(self);
+        let _ = cache
+            .0
+            .set(self.out.get(begin..).unwrap_or_default().into());
+    }
+
+    fn numbers(&mut self, name: &'static Name, values: impl Iterator<Item = u64>) {
         self.field(name, Some(values), |out, numbers| {
             list(out, numbers, decimal);
         });

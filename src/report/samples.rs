@@ -10,7 +10,7 @@ use crate::policy::{self, Networks, Policy};
 use crate::record::Tally;
 use crate::record::{
     Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
-    Outcome, Route, Side, Upgrade, Verdict, Version, Visibility,
+    OfferFields, Outcome, Route, Side, Upgrade, Verdict, Version, Visibility,
 };
 use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::time::Timestamp;
@@ -52,6 +52,7 @@ pub(super) fn full_record() -> FlowRecord {
         negotiated_version: Some(Version::Exact(V::TLS_1_0)),
         negotiated_source: Some(NegotiatedSource::ServerHello),
         offer: Some(Arc::new(Offer {
+            fields: OfferFields::default(),
             legacy_version: V::TLS_1_2,
             versions: vec![V::TLS_1_3, V(0x7f17), V::TLS_1_2],
             has_supported_versions: true,
@@ -195,7 +196,9 @@ fn client_mac(address: std::net::IpAddr) -> Option<Mac> {
     match address {
         std::net::IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();
-            Some(if a == 10 {
+            Some(if b == 20 {
+                Mac([0x00, 0x00, 0x00, b, c, d])
+            } else if a == 10 {
                 Mac([2, 0x42, a, b, c, d])
             } else {
                 Mac([2, 0x42, 0, 0, 0, 1])
@@ -210,21 +213,15 @@ fn summary(records: &[FlowRecord]) -> Summary {
     for record in records {
         tally.add(record);
     }
-    Summary {
-        inputs: vec![Input {
-            name: "office.pcap".into(),
-            packets: 4_812,
-            bytes: 2_310_400,
-            first_packet: Some(Timestamp(MORNING)),
-            last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
-            damage: None,
-        }],
-        policy: Policy::m365(),
-        at: None,
-        tally,
-        blind: BlindSpots::default(),
-        cut_short: false,
-    }
+    let input = Input {
+        name: "office.pcap".into(),
+        packets: 4_812,
+        bytes: 2_310_400,
+        first_packet: Some(Timestamp(MORNING)),
+        last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
+        damage: None,
+    };
+    Summary::new(vec![input], Policy::m365(), tally, BlindSpots::default())
 }
 
 const SMTP: (&str, u16, Option<&str>) = ("52.97.1.2", 587, Some("smtp.office365.com"));
@@ -352,6 +349,18 @@ pub(super) fn clean() -> Summary {
         &[V::TLS_1_3, V::TLS_1_2],
         Some(V::TLS_1_3),
     )])
+}
+
+/// A flow of TLS 1.0 of which only application data was captured.
+pub(super) fn joined_old() -> Summary {
+    let mut record = FlowRecord {
+        outcome: Outcome::JoinedMidStream,
+        negotiated_source: Some(NegotiatedSource::RecordLayer),
+        mid_stream: true,
+        ..flow(0, "10.0.1.1", WEB, &[], Some(V::TLS_1_0))
+    };
+    policy::judge(&mut record, &Policy::m365());
+    summary(&[record])
 }
 
 /// Packets without TLS.

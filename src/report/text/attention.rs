@@ -13,19 +13,20 @@ use crate::record::{
 };
 use crate::report::json::{stack_name, word};
 use crate::report::numbers::{counted, grouped};
+use crate::report::vendor::vendor;
 use crate::report::{Summary, escape};
 
 /// One client with all of its TLS stacks, the worst first.
 pub(super) struct Machine<'a> {
     address: IpAddr,
     mac: Option<Mac>,
-    stacks: Vec<(&'a DeviceKey, &'a Device)>,
+    stacks: Vec<(DeviceKey, &'a Device)>,
 }
 
 /// Groups the lines of devices by client; the order stays, so the worst client is first.
-pub(super) fn machines(devices: &[(DeviceKey, Device)]) -> Vec<Machine<'_>> {
+pub(super) fn machines<'a>(devices: &[(DeviceKey, &'a Device)]) -> Vec<Machine<'a>> {
     let mut places = HashMap::new();
-    let mut machines: Vec<Machine<'_>> = Vec::new();
+    let mut machines: Vec<Machine<'a>> = Vec::new();
     for (key, device) in devices {
         let place = *places.entry((key.address, key.mac)).or_insert_with(|| {
             machines.push(Machine {
@@ -36,7 +37,7 @@ pub(super) fn machines(devices: &[(DeviceKey, Device)]) -> Vec<Machine<'_>> {
             machines.len() - 1
         });
         if let Some(machine) = machines.get_mut(place) {
-            machine.stacks.push((key, device));
+            machine.stacks.push((*key, device));
         }
     }
     machines
@@ -79,7 +80,7 @@ impl Machine<'_> {
             .max()
     }
 
-    fn worst_stacks(&self) -> impl Iterator<Item = &(&DeviceKey, &Device)> {
+    fn worst_stacks(&self) -> impl Iterator<Item = &(DeviceKey, &Device)> {
         let worst = self.verdict();
         self.stacks
             .iter()
@@ -103,10 +104,6 @@ impl Machine<'_> {
         let tags = device.vlans.by_count().first()?.0.clone();
         let tags: Vec<_> = tags.iter().map(u16::to_string).collect();
         Some(format!("VLAN {}", tags.join(".")))
-    }
-
-    fn flows(&self) -> u64 {
-        self.stacks.iter().map(|(_, d)| d.flows).sum()
     }
 
     fn worst_flows(&self) -> u64 {
@@ -157,7 +154,7 @@ pub(super) fn devices(
         heading(page, "Devices held back by a server")?;
     }
     for machine in held_back.iter().take(MAX_DEVICES) {
-        device_held_back(page, machine)?;
+        device_held_back(page, summary, machine)?;
     }
     more(page, held_back.len(), MAX_DEVICES, "device", "devices")?;
 
@@ -209,7 +206,12 @@ fn header(machine: &Machine<'_>) -> Vec<Piece> {
         (Look::Strong, spaced(&machine.names())),
     ];
     pieces.extend(machine.vlan().map(|vlan| (Look::Plain, spaced(&vlan))));
-    pieces.extend(machine.mac.map(|mac| (Look::Dim, spaced(&word(mac)))));
+    if let Some(mac) = machine.mac {
+        pieces.push((Look::Dim, spaced(&word(mac))));
+        if let Some(vendor) = vendor(mac) {
+            pieces.push((Look::Dim, format!(" ({})", escape::for_terminal(vendor))));
+        }
+    }
     if !machine.ours() {
         pieces.push((Look::Dim, spaced("not ours")));
     }
@@ -229,15 +231,34 @@ fn device(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::
             );
             page.line(&[(Look::Dim, line)])?;
         }
-        stack(page, machine, device)?;
+        stack(page, summary, machine, device)?;
     }
-    let (bad, all) = (machine.worst_flows(), machine.flows());
-    if bad < all {
-        let flows = counted(all - bad, "other flow", "other flows");
-        let verb = if all - bad == 1 { "is" } else { "are" };
-        page.paragraph(4, Look::Dim, &format!("Its {flows} {verb} not affected."))?;
-    }
+    others(page, machine)?;
     seen(page, summary, machine)
+}
+
+/// What is known of the device's other flows.
+fn others(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
+    for (verdict, one, many) in [
+        (Verdict::Ok, "is not affected", "are not affected"),
+        (
+            Verdict::Unknown,
+            "could not be judged",
+            "could not be judged",
+        ),
+    ] {
+        let flows: u64 = machine
+            .stacks
+            .iter()
+            .filter_map(|(_, d)| d.judgements.verdicts.get(&verdict))
+            .sum();
+        if flows > 0 && verdict < machine.verdict() {
+            let fate = if flows == 1 { one } else { many };
+            let flows = counted(flows, "other flow", "other flows");
+            page.paragraph(4, Look::Dim, &format!("{flows} {fate}."))?;
+        }
+    }
+    Ok(())
 }
 
 /// When the device was there to be found.
@@ -268,10 +289,14 @@ fn seen(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::Re
 }
 
 /// A device that has nothing to change itself: one line for it, one for each server.
-fn device_held_back(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
+fn device_held_back(
+    page: &mut Page<'_>,
+    summary: &Summary,
+    machine: &Machine<'_>,
+) -> io::Result<()> {
     page.line(&header(machine))?;
     for (_, device) in machine.worst_stacks() {
-        peers(page, &worst_peers(device))?;
+        peers(page, summary, &worst_peers(device))?;
     }
     Ok(())
 }
@@ -285,7 +310,7 @@ fn worst_peers(device: &Device) -> Vec<(&PeerKey, &Peer)> {
     peers
 }
 
-fn peers(page: &mut Page<'_>, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
+fn peers(page: &mut Page<'_>, summary: &Summary, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
     for (key, peer) in worst.iter().take(MAX_PEERS) {
         let service = key.service.map_or_else(String::new, |s| format!("{s} "));
         let flows = counted(
@@ -293,7 +318,7 @@ fn peers(page: &mut Page<'_>, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
             &format!("{service}flow"),
             &format!("{service}flows"),
         );
-        let (look, how) = how(peer);
+        let (look, how) = how(summary, peer);
         page.line(&[
             (Look::Plain, format!("    {flows}: ")),
             (look, how),
@@ -311,9 +336,14 @@ fn peers(page: &mut Page<'_>, worst: &[(&PeerKey, &Peer)]) -> io::Result<()> {
 }
 
 /// What a stack does with its worst servers, and what has to be done about it.
-fn stack(page: &mut Page<'_>, machine: &Machine<'_>, device: &Device) -> io::Result<()> {
+fn stack(
+    page: &mut Page<'_>,
+    summary: &Summary,
+    machine: &Machine<'_>,
+    device: &Device,
+) -> io::Result<()> {
     let worst = worst_peers(device);
-    peers(page, &worst)?;
+    peers(page, summary, &worst)?;
     let mut said: Vec<String> = Vec::new();
     for (_, peer) in &worst {
         let sentence = sentence(machine, device, peer);
@@ -447,14 +477,18 @@ fn server_sentence(summary: &Summary, server: &Server) -> String {
 }
 
 /// What the flows of the worst verdict came to, in words that the server's name follows.
-fn how(peer: &Peer) -> (Look, String) {
-    let oldest = peer.negotiated.iter().filter_map(|(v, _)| *v).min();
-    let words = match (oldest, peer.outcomes.by_count().first()) {
-        (Some(version), _) => return (Look::Bad, format!("{} with", word(version))),
-        (None, Some((Outcome::RefusedByServer, _))) => "refused by",
-        (None, Some((Outcome::RefusedByClient, _))) => "broken off with",
-        (None, Some((Outcome::NoAnswer, _))) => "no answer from",
-        (None, Some((Outcome::Cleartext, _))) => "in the clear with",
+fn how(summary: &Summary, peer: &Peer) -> (Look, String) {
+    let versions = peer.negotiated.iter().filter_map(|(v, _)| *v);
+    let rejected: Vec<_> = versions
+        .filter(|v| summary.policy.accepts_version(*v) == Some(false))
+        .map(word)
+        .collect();
+    let words = match (rejected.is_empty(), peer.outcomes.by_count().first()) {
+        (false, _) => return (Look::Bad, format!("{} with", rejected.join(" and "))),
+        (true, Some((Outcome::RefusedByServer, _))) => "refused by",
+        (true, Some((Outcome::RefusedByClient, _))) => "broken off with",
+        (true, Some((Outcome::NoAnswer, _))) => "no answer from",
+        (true, Some((Outcome::Cleartext, _))) => "in the clear with",
         _ => "with",
     };
     (Look::Warn, words.into())

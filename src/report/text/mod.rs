@@ -415,6 +415,29 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_cut_short_hides_what_came_after() {
+        let mut summary = samples::clean();
+        summary.cut_short = true;
+        let report = text(&summary, NARROW);
+        assert!(report.contains("The reading was ended before the input did"));
+        assert!(!report.contains("Nothing was hidden"), "{report}");
+    }
+
+    #[test]
+    fn who_must_change_is_not_guessed() {
+        let report = text(&samples::joined_old(), NARROW);
+        assert!(
+            report.starts_with("1 of 1 device breaks under m365.\n"),
+            "{report}"
+        );
+        assert_eq!(
+            report.matches("the ClientHello was not captured").count(),
+            2
+        );
+        assert!(!report.contains("Servers that must change"));
+    }
+
+    #[test]
     fn every_line_fits() {
         for summary in [
             samples::office(),

@@ -1,0 +1,236 @@
+//! Datagrams through a whole shard: what flows become, and which become nothing.
+
+use hex_literal::hex;
+
+use crate::config::Limits;
+use crate::dispatch::{Block, Direction, FlowKey, Packet, Transport};
+use crate::record::{Carrier, FlowRecord, Outcome};
+use crate::shard::{Shard, Shared};
+use crate::time::Timestamp;
+
+const CLIENT: ([u8; 16], u16) = ([1; 16], 50000);
+const SERVER: ([u8; 16], u16) = ([2; 16], 4433);
+
+/// Sends datagrams, `true` from the client, 1 ms apart; gives the records.
+fn records(datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord> {
+    let mut shard = Shard::new(Limits::default());
+    let mut shared = Shared::default();
+    for (number, (from_client, payload)) in datagrams.iter().enumerate() {
+        let (from, to) = if *from_client {
+            (CLIENT, SERVER)
+        } else {
+            (SERVER, CLIENT)
+        };
+        let (key, direction) = FlowKey::new(from, to, Transport::Udp);
+        let len = u32::try_from(payload.len()).unwrap();
+        let packet = Packet {
+            key,
+            direction,
+            hash: 7,
+            number: number as u64 + 1,
+            time: Timestamp(number as u64 * 1_000_000),
+            payload_len: len,
+            wire_len: len,
+            ethernet_at: u32::MAX,
+            ..Packet::default()
+        };
+        let block = Block {
+            bytes: payload.to_vec(),
+            ..Block::default()
+        };
+        shard.packet(&packet, &block, &mut shared);
+    }
+    shard.finish(&mut shared);
+    let mut records = Vec::new();
+    shard.take_records(&mut records);
+    records.sort_by_key(|r| r.first_packet);
+    records
+}
+
+/// `1, 0` and so on: outcome, cause and version of each record.
+fn told(datagrams: &[(bool, &[u8])]) -> Vec<String> {
+    let word = |r: &FlowRecord| {
+        let cause = r.cause.map(|c| format!(" ({c})")).unwrap_or_default();
+        let version = r
+            .negotiated_version
+            .map(|v| format!(" {v}"))
+            .unwrap_or_default();
+        format!("{}{cause}{version}", r.outcome)
+    };
+    records(datagrams).iter().map(word).collect()
+}
+
+/// A ClientHello of DTLS 1.2 without extensions; `seq` is its message_seq.
+fn hello(seq: u8, random: u8) -> Vec<u8> {
+    let mut hello = [
+        hex!("16 feff 0000 000000000000 0036  01 00002a 0000 000000 00002a  fefd").as_slice(),
+        &[random; 32],
+        &hex!("00 00 0002 c02f 01 00"),
+    ]
+    .concat();
+    hello[18] = seq;
+    hello
+}
+
+/// A ServerHello that picks DTLS 1.2.
+fn answer() -> Vec<u8> {
+    [
+        hex!("16 fefd 0000 000000000001 0032  02 000026 0001 000000 000026  fefd").as_slice(),
+        &[9; 32],
+        &hex!("00 c02f 00"),
+    ]
+    .concat()
+}
+
+const VERIFY: &[u8] =
+    &hex!("16 feff 0000 000000000000 0013  03 000007 0000 000000 000007  feff 04 0a0b0c0d");
+const ALERT: &[u8] = &hex!("15 fefd 0000 000000000001 0002  02 46");
+const FINISHED: &[u8] =
+    &hex!("14 fefd 0000 000000000003 0001 01  16 fefd 0001 000000000000 0004 deadbeef");
+
+#[test]
+fn outcomes_of_a_hello_over_dtls() {
+    let (first, again, answer) = (hello(0, 5), hello(1, 5), answer());
+    let (first, again, answer): (&[u8], &[u8], &[u8]) = (&first, &again, &answer);
+    let junk: &[u8] = &[0xff; 4];
+    for (name, datagrams, want) in [
+        (
+            "a whole handshake",
+            vec![
+                (true, first),
+                (false, VERIFY),
+                (true, again),
+                (false, answer),
+                (true, FINISHED),
+                (false, FINISHED),
+            ],
+            "negotiated DTLS 1.2",
+        ),
+        (
+            "one direction",
+            vec![(true, first), (true, first)],
+            "client-hello-only (one direction captured)",
+        ),
+        (
+            "the other",
+            vec![(false, answer)],
+            "server-hello-only (one direction captured) DTLS 1.2",
+        ),
+        (
+            "refused",
+            vec![(true, first), (false, ALERT)],
+            "refused-by-server (alert protocol_version)",
+        ),
+        (
+            "broken off",
+            vec![(true, first), (false, answer), (true, ALERT)],
+            "refused-by-client (alert protocol_version) DTLS 1.2",
+        ),
+        (
+            "nothing but a cookie",
+            vec![(true, first), (false, VERIFY)],
+            "no-answer (cookie asked for, hello not repeated)",
+        ),
+        (
+            "the capture ends",
+            vec![(true, first), (false, VERIFY), (true, again)],
+            "no-answer (capture ended)",
+        ),
+        (
+            "something else",
+            vec![(true, first), (false, junk)],
+            "no-answer (capture ended)",
+        ),
+        (
+            "the answer was lost",
+            vec![(true, first), (false, FINISHED)],
+            "unknown (gap)",
+        ),
+        (
+            "half a hello",
+            vec![(true, &first[..40]), (false, junk)],
+            "",
+        ),
+    ] {
+        assert_eq!(told(&datagrams).join("; "), want, "{name}");
+    }
+}
+
+#[test]
+fn relayed_by_turn() {
+    let relayed = |bytes: &[u8]| {
+        let len = u16::try_from(bytes.len()).unwrap();
+        [hex!("4001").as_slice(), &len.to_be_bytes(), bytes].concat()
+    };
+    let (hello, answer) = (relayed(&hello(0, 5)), relayed(&answer()));
+    let allocate: &[u8] = &hex!("0003 0000 2112a442 000000000000000000000000");
+    let records = records(&[(true, allocate), (true, &hello), (false, &answer)]);
+    let [record] = records.as_slice() else {
+        panic!("{records:?}")
+    };
+    assert_eq!(
+        (record.carrier, record.outcome),
+        (Some(Carrier::Dtls), Outcome::Negotiated)
+    );
+    assert_eq!((record.client_port, record.first_packet), (50000, 1));
+}
+
+#[test]
+fn another_random_is_another_association() {
+    let (one, other, answer) = (hello(0, 5), hello(0, 6), answer());
+    let datagrams: [(bool, &[u8]); 5] = [
+        (true, &one),
+        (false, ALERT),
+        (true, &one),
+        (true, &other),
+        (false, &answer),
+    ];
+    assert_eq!(
+        told(&datagrams),
+        [
+            "refused-by-server (alert protocol_version)",
+            "negotiated DTLS 1.2"
+        ]
+    );
+}
+
+#[test]
+fn application_data_of_a_joined_association_tells_its_version() {
+    let record: Vec<Vec<u8>> = (0..9)
+        .map(|n| {
+            [
+                hex!("17 feff 0001 00000000").as_slice(),
+                &[0, n, 0, 32],
+                &[n; 32],
+            ]
+            .concat()
+        })
+        .collect();
+    let datagrams: Vec<(bool, &[u8])> = record
+        .iter()
+        .map(|r| (r[10] % 2 == 0, r.as_slice()))
+        .collect();
+    assert_eq!(
+        told(&datagrams),
+        ["joined-mid-stream (beginning not captured) DTLS 1.0"]
+    );
+    assert!(told(&datagrams[..3]).is_empty());
+}
+
+#[test]
+fn other_flows_become_nothing() {
+    let dns: &[u8] = &hex!("1603 0100 0001 0000 0000 0000 03777777 00 0001 0001");
+    let rtp: &[u8] = &hex!("80 60 0001 00000000 00000000 aabbccdd");
+    for datagram in [dns, rtp, &[]] {
+        assert!(records(&[(true, datagram), (false, datagram)]).is_empty());
+    }
+    // And are left alone before long.
+    let hello = hello(0, 5);
+    let mut late = vec![(true, rtp); 128];
+    late.push((true, &hello));
+    assert!(records(&late).is_empty());
+    assert_eq!(
+        FlowKey::new(CLIENT, SERVER, Transport::Udp).1,
+        Direction::Up
+    );
+}
