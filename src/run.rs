@@ -295,7 +295,8 @@ impl<'a> Capture<'a> {
                     }
                     if !source.fill(&mut self.block.bytes)? {
                         self.block.bytes.clear();
-                        return Ok(true);
+                        // Ctrl-C may have ended whoever writes into our standard input, too.
+                        return Ok(!self.stop.load(Ordering::Relaxed));
                     }
                 }
             }

@@ -199,18 +199,6 @@ pub struct Facts {
     pub ledger: Option<Box<LedgerFacts>>,
 }
 
-/// What a flow of datagrams began with: another beginning between the same endpoints is another connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Beginning {
-    /// Not known, or not told by its content.
-    #[default]
-    Unknown,
-    /// The connection IDs that the client chose, or was told to.
-    Quic(Box<[ConnectionId]>),
-    /// See [`dtls::beginning`].
-    Dtls(u64),
-}
-
 /// What the upgrade ledger adds.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "as in the record")]
@@ -224,6 +212,18 @@ pub struct LedgerFacts {
     pub client_name: Option<Box<str>>,
     pub server_name_banner: Option<Box<str>>,
     pub starttls_injection: bool,
+}
+
+/// What a flow of datagrams began with: another beginning between the same endpoints is another connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// Not known, or not told by its content.
+    #[default]
+    Unknown,
+    /// The connection IDs that the client chose, or was told to.
+    Quic(Box<[ConnectionId]>),
+    /// See [`dtls::beginning`].
+    Dtls(u64),
 }
 
 impl Flow {

@@ -56,10 +56,10 @@ enum Reader {
     /// TLS has not begun.
     Scan,
     Tls(TlsReader),
-    /// TLS in the packets of OpenVPN's control channel.
-    OpenVpn(Box<OpenVpnReader>),
     /// Records in packets of TDS.
     Wrapped(Box<Wrapped>),
+    /// TLS in the packets of OpenVPN's control channel.
+    OpenVpn(Box<OpenVpnReader>),
     /// Nothing more is read.
     Off,
 }
@@ -299,16 +299,16 @@ impl TcpStream {
 
     /// Reads on with the bytes from `boundary`, where the newest segment begins.
     fn advance(&mut self, boundary: u64, context: &mut Context<'_>) {
-        if let Reader::Scan = self.reader {
-            if context.ledger.wraps_tls() {
-                let reader = TlsReader::new(context.limits.max_handshake_bytes);
-                self.reader = Reader::Wrapped(Box::new(Wrapped {
-                    unwrapper: Unwrapper::default(),
-                    records: Vec::new(),
-                    reader,
-                }));
-                self.consumed = self.told;
-            }
+        if let Reader::Scan = self.reader
+            && context.ledger.wraps_tls()
+        {
+            let reader = TlsReader::new(context.limits.max_handshake_bytes);
+            self.reader = Reader::Wrapped(Box::new(Wrapped {
+                unwrapper: Unwrapper::default(),
+                records: Vec::new(),
+                reader,
+            }));
+            self.consumed = self.told;
         }
         if let (Reader::Scan, false) = (&self.reader, self.from_start) {
             self.run.segment(self.assembler.since(boundary));
@@ -366,9 +366,9 @@ impl TcpStream {
                             self.read_v2(at, context);
                             continue;
                         }
-                        Found::Maybe { at, .. } => {
+                        Found::Maybe { at, boundary } => {
                             // A byte or two within a segment are no likeness that the ledger should wait for.
-                            let likely = self.candidate || bytes.len() - at > 2;
+                            let likely = boundary || bytes.len() - at > 2;
                             let begins = self.consumed + at as u64;
                             self.tell(
                                 if likely {
@@ -385,8 +385,8 @@ impl TcpStream {
                         }
                         Found::Nowhere => {
                             self.consumed = self.assembler.next();
-                            self.segments = 0;
                             self.tell(self.consumed, context);
+                            self.segments = 0;
                         }
                     }
                 }

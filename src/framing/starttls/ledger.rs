@@ -87,7 +87,8 @@ impl Ledger {
                 .any(|entry| (entry.recognise)(talk) != Match::No)
         };
         let as_client = ends.opener != Some(from.flip()) && may(&said);
-        !as_client && !(ends.opener != Some(from) && may(&heard))
+        let as_server = ends.opener != Some(from) && may(&heard);
+        !(as_client || as_server)
     }
 
     /// Whether nothing was recognised and nothing will be: it may be dropped.
