@@ -25,4 +25,5 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod shard;
+pub mod stats;
 pub mod time;

@@ -47,8 +47,12 @@ fn audit(args: AuditArgs) -> anyhow::Result<u8> {
         reports.push((Output::open(target)?, *format));
     }
     let progress = Progress::on_stderr(options.input_bytes());
-    let summary = run::audit(&options, &mut flows, &progress)?;
+    let (summary, stats) = run::audit(&options, &mut flows, &progress)?;
     progress.finish();
+    if options.stats {
+        // The talk: that nobody listens is no failure.
+        let _ = write!(io::stderr(), "{stats}");
+    }
     for (output, format) in &mut reports {
         output.write_with(|out| render(&summary, *format, &Style::plain(), out))?;
     }

@@ -15,8 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use hdrhistogram::Histogram;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -30,6 +32,7 @@ use crate::record::{FlowRecord, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::shard::{Shard, ShardCounts, Shared};
+use crate::stats::{RunStats, WorkerStats};
 use crate::time::Timestamp;
 
 /// Why a run failed.
@@ -67,7 +70,8 @@ pub fn audit(
     options: &AuditOptions,
     outputs: &mut FlowOutputs,
     progress: &Progress,
-) -> Result<Summary, RunError> {
+) -> Result<(Summary, RunStats), RunError> {
+    let begin = Instant::now();
     let stop = stop_on_signals().map_err(RunError::Signals)?;
     let sources = open_in_order(&options.inputs, &options.limits)?;
     let formats = outputs.formats();
@@ -79,7 +83,7 @@ pub fn audit(
         let mut queues = Vec::with_capacity(workers);
         let mut handles = Vec::with_capacity(workers);
         for index in 0..workers {
-            let (block_tx, block_rx) = bounded::<Arc<Block>>(QUEUE_BLOCKS);
+            let (block_tx, block_rx) = bounded::<Parcel>(QUEUE_BLOCKS);
             queues.push(block_tx);
             let worker = Worker::new(index, workers, options, &formats, spare_rx.clone());
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
@@ -102,10 +106,14 @@ pub fn audit(
         let written = ordered.run(&batch_rx, &stop);
 
         let mut given_up = ShardCounts::default();
+        let mut worked = WorkerStats::default();
         let mut failed = None;
         for handle in handles {
             match handle.join() {
-                Ok(counts) => given_up += counts,
+                Ok((counts, stats)) => {
+                    given_up += counts;
+                    worked.merge(&stats);
+                }
                 Err(_) => failed = Some(RunError::Thread("worker")),
             }
         }
@@ -119,7 +127,13 @@ pub fn audit(
         let mut summary = Summary::new(seen.inputs, options.policy.clone(), ordered.tally, blind);
         summary.at = options.at;
         summary.cut_short = seen.cut_short;
-        Ok(summary)
+        let stats = RunStats {
+            elapsed: begin.elapsed(),
+            packets: summary.packets(),
+            bytes: summary.bytes(),
+            workers: worked,
+        };
+        Ok((summary, stats))
     })
 }
 
@@ -180,7 +194,7 @@ fn open_in_order(inputs: &[InputPath], limits: &Limits) -> Result<Vec<FileSource
 struct Capture<'a> {
     options: &'a AuditOptions,
     stop: &'a AtomicBool,
-    queues: Vec<Sender<Arc<Block>>>,
+    queues: Vec<Sender<Parcel>>,
     /// The worker of each shard.
     owners: [usize; SHARDS],
     pool: Receiver<Block>,
@@ -205,7 +219,7 @@ impl<'a> Capture<'a> {
     fn new(
         options: &'a AuditOptions,
         stop: &'a AtomicBool,
-        queues: Vec<Sender<Arc<Block>>>,
+        queues: Vec<Sender<Parcel>>,
         pool: Receiver<Block>,
     ) -> Self {
         let mut block = Block::default();
@@ -385,10 +399,14 @@ impl<'a> Capture<'a> {
         full.tick = tick;
         self.epoch += u64::from(tick.is_some());
         let full = Arc::new(full);
+        let sent = Instant::now();
         for (queue, lane) in self.queues.iter().zip(&full.lanes) {
             if tick.is_some() || !lane.packets.is_empty() {
                 // A worker that is gone has failed; the run tells.
-                let _ = queue.send(Arc::clone(&full));
+                let _ = queue.send(Parcel {
+                    block: Arc::clone(&full),
+                    sent,
+                });
             }
         }
     }
@@ -435,6 +453,16 @@ struct Worker<'a> {
     formats: Vec<FlowFormat>,
 }
 
+/// A block on its way to a worker.
+struct Parcel {
+    block: Arc<Block>,
+    sent: Instant,
+}
+
+fn record(histogram: &mut Histogram<u64>, value: u128) {
+    histogram.saturating_record(u64::try_from(value).unwrap_or(u64::MAX));
+}
+
 /// The records of one worker in one epoch, in the order of their first packets.
 #[derive(Default)]
 struct Batch {
@@ -476,14 +504,20 @@ impl<'a> Worker<'a> {
 
     fn run(
         mut self,
-        blocks: &Receiver<Arc<Block>>,
+        parcels: &Receiver<Parcel>,
         batches: &Sender<Batch>,
         pool: &Sender<Block>,
-    ) -> ShardCounts {
+    ) -> (ShardCounts, WorkerStats) {
+        let mut stats = WorkerStats::default();
         // Where each shard lies among this worker's: a division less for each packet.
         let places: [usize; SHARDS] = std::array::from_fn(|shard| shard / self.workers);
         let place = |hash| places.get(shard_of(hash)).copied().unwrap_or_default();
-        for block in blocks {
+        for Parcel { block, sent } in parcels {
+            let begin = Instant::now();
+            record(
+                &mut stats.queue_wait_us,
+                begin.duration_since(sent).as_micros(),
+            );
             for packets in block
                 .lanes
                 .get(self.index)
@@ -501,14 +535,27 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
+            let packets = block
+                .lanes
+                .get(self.index)
+                .map_or(0, |lane| lane.packets.len());
+            if packets > 0 {
+                record(
+                    &mut stats.packet_ns,
+                    begin.elapsed().as_nanos() / packets as u128,
+                );
+            }
             if let Some(tick) = block.tick {
+                let begin = Instant::now();
                 for shard in &mut self.shards {
                     shard.tick(tick.now, &mut self.shared);
                     if tick.last {
                         shard.finish(&mut self.shared);
                     }
                 }
-                let _ = batches.send(self.batch(tick.epoch));
+                let batch = self.batch(tick.epoch);
+                record(&mut stats.records_us, begin.elapsed().as_micros());
+                let _ = batches.send(batch);
             }
             if let Some(block) = Arc::into_inner(block) {
                 let _ = pool.try_send(block);
@@ -518,7 +565,7 @@ impl<'a> Worker<'a> {
         for shard in &self.shards {
             counts += shard.counts();
         }
-        counts
+        (counts, stats)
     }
 
     fn batch(&mut self, epoch: u64) -> Batch {
