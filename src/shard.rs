@@ -40,6 +40,7 @@ pub struct Shared {
     tables: Tables,
     links: Interner<Link>,
     buffers: Vec<Vec<u8>>,
+    #[allow(clippy::vec_box, reason = "it is the boxes that are reused")]
     actives: Vec<Box<Active>>,
     records: Vec<FlowRecord>,
 }
