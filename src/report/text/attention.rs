@@ -240,6 +240,13 @@ fn device(page: &mut Page<'_>, summary: &Summary, machine: &Machine<'_>) -> io::
 /// What is known of the device's other flows.
 fn others(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
     for (verdict, one, many) in [
+        (
+            Verdict::GoesCleartext,
+            "went on in the clear",
+            "went on in the clear",
+        ),
+        // Nothing but a session without TLS is at risk so far.
+        (Verdict::AtRisk, "is without TLS", "are without TLS"),
         (Verdict::Ok, "is not affected", "are not affected"),
         (
             Verdict::Unknown,
@@ -255,10 +262,34 @@ fn others(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
         if flows > 0 && verdict < machine.verdict() {
             let fate = if flows == 1 { one } else { many };
             let flows = counted(flows, "other flow", "other flows");
-            page.paragraph(4, Look::Dim, &format!("{flows} {fate}."))?;
+            let with = if verdict == Verdict::Ok || verdict == Verdict::Unknown {
+                String::new()
+            } else {
+                peers_of(machine, verdict)
+            };
+            page.paragraph(4, Look::Dim, &format!("{flows} {fate}{with}."))?;
         }
     }
     Ok(())
+}
+
+/// With whom the machine has flows of this verdict: ": mx.example (192.0.2.1:25) and 2 more".
+fn peers_of(machine: &Machine<'_>, verdict: Verdict) -> String {
+    let peers = machine.stacks.iter().flat_map(|(_, d)| d.peers.iter());
+    let mut names: Vec<_> = peers
+        .filter(|(_, peer)| peer.judgements.verdicts.get(&verdict).is_some())
+        .map(|(key, _)| server_name(key))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let rest = names.len().saturating_sub(MAX_PEERS);
+    names.truncate(MAX_PEERS);
+    let more = if rest > 0 {
+        format!(" and {} more", grouped(rest as u64))
+    } else {
+        String::new()
+    };
+    format!(": {}{more}", names.join(", "))
 }
 
 /// When the device was there to be found.
