@@ -22,6 +22,7 @@ pub mod hello;
 pub mod output;
 pub mod policy;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod shard;
