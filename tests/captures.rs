@@ -15,12 +15,6 @@ const NOT_YET: &[&str] = &[
     "cleartext_credentials",
     "client_name",
     "server_name_banner",
-    "certificate_subject",
-    "certificate_issuer",
-    "certificate_key",
-    "certificate_signature",
-    "certificate_sha256",
-    "certificate_names",
 ];
 
 fn truths() -> Vec<(PathBuf, Value)> {

@@ -259,7 +259,9 @@ impl FlowRecord {
 
     fn visit_certificate(&self, sink: &mut impl FieldSink) {
         let certificate = self.certificate.as_deref();
-        let text = |of: fn(&Certificate) -> &String| certificate.map(|c| of(c).as_str());
+        // DER that does not parse has a fingerprint and nothing else. An empty subject is one that was read.
+        let parsed = certificate.filter(|c| !c.signature.is_empty());
+        let text = |of: fn(&Certificate) -> &String| parsed.map(|c| of(c).as_str());
         sink.text("certificate_subject", text(|c| &c.subject));
         sink.text("certificate_issuer", text(|c| &c.issuer));
         sink.time(
@@ -272,8 +274,8 @@ impl FlowRecord {
         );
         sink.text("certificate_key", text(|c| &c.key));
         sink.text("certificate_signature", text(|c| &c.signature));
-        sink.text("certificate_sha256", text(|c| &c.sha256));
-        sink.texts("certificate_names", certificate.map(|c| c.names.as_slice()));
+        sink.text("certificate_sha256", certificate.map(|c| c.sha256.as_str()));
+        sink.texts("certificate_names", parsed.map(|c| c.names.as_slice()));
     }
 }
 
