@@ -17,6 +17,7 @@ pub mod decode;
 pub mod dispatch;
 pub mod flow;
 pub mod framing;
+pub mod fuzz;
 pub mod generate;
 pub mod hello;
 pub mod output;
