@@ -25,7 +25,7 @@ use signal_hook::flag;
 use crate::capture::{CaptureError, FileSource, Frame, Next, first_time};
 use crate::config::{AuditOptions, InputPath, Limits};
 use crate::decode::{DecodeCounts, Decoder, LinkType, Undecoded};
-use crate::dispatch::{Block, FlowKey, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
+use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
 use crate::policy::{Networks, Policy, judge};
 use crate::record::{FlowRecord, Tally};
@@ -341,33 +341,12 @@ impl<'a> Capture<'a> {
         ) else {
             return Ok(());
         };
-        let (key, direction) = FlowKey::new(
-            (decoded.source, decoded.source_port),
-            (decoded.destination, decoded.destination_port),
-            decoded.transport,
-        );
-        let hash = self.hasher.hash(&key);
-        let base = if decoded.in_extra { 0 } else { frame.at };
-        let packet = Packet {
-            key,
-            direction,
-            in_extra: decoded.in_extra,
-            tcp_flags: decoded.tcp_flags,
-            hash,
-            number: self.number,
-            time: frame.time,
-            sequence: decoded.sequence,
-            acknowledgment: decoded.acknowledgment,
-            payload_at: narrow(base + decoded.payload_at),
-            payload_len: narrow(decoded.payload_len),
-            wire_len: narrow(decoded.wire_len),
-            ethernet_at: decoded
-                .ethernet_at
-                .map_or(u32::MAX, |at| narrow(frame.at + at)),
-            vlans: decoded.vlans,
-            tunnels: decoded.tunnels,
-        };
-        let worker = self.owners.get(shard_of(hash)).copied().unwrap_or_default();
+        let packet = Packet::new(&decoded, &self.hasher, self.number, frame.time, frame.at);
+        let worker = self
+            .owners
+            .get(shard_of(packet.hash))
+            .copied()
+            .unwrap_or_default();
         if let Some(lane) = self.block.lanes.get_mut(worker) {
             lane.packets.push(packet);
         }
@@ -434,10 +413,6 @@ fn matches(
     let matched = program.filter(bytes);
     filters.push((link, program));
     Ok(matched)
-}
-
-fn narrow(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// A worker thread: owns its shards, judges and writes down what they tell.

@@ -200,6 +200,23 @@ impl Shard {
             (down, up)
         };
         let has = |flag| packet.tcp_flags & flag != 0;
+        // A straggler of the connection before closes nothing: it lies before the window (RFC 9293 section 3.10.7.4), or
+        // does not acknowledge the SYN (section 3.10.7.3).
+        let stale = match (half.isn, other.isn) {
+            (Some(isn), _) => {
+                half.bytes < 1 << 30 && (packet.sequence.wrapping_sub(isn) as i32) < 0
+            }
+            (None, Some(_)) if !has(tcp_flags::ACK) => half.bytes == 0,
+            (None, Some(isn)) => {
+                other.bytes < 1 << 30
+                    && !(1..=other.bytes as u32 + (1 << 20))
+                        .contains(&packet.acknowledgment.wrapping_sub(isn))
+            }
+            (None, None) => false,
+        };
+        if stale && !has(tcp_flags::SYN) {
+            return;
+        }
         if has(tcp_flags::SYN) && !has(tcp_flags::RST) {
             half.isn.get_or_insert(packet.sequence);
             if has(tcp_flags::ACK) {
@@ -211,6 +228,9 @@ impl Shard {
             } else {
                 flow.opener.get_or_insert(packet.direction);
             }
+        }
+        if has(tcp_flags::FIN | tcp_flags::RST) {
+            half.end = Some(packet.sequence.wrapping_add(packet.wire_len));
         }
         if has(tcp_flags::FIN) {
             half.fin = true;
@@ -309,7 +329,18 @@ impl Shard {
             (down, up)
         };
         if packet.wire_len > 0 {
-            stream.segment(packet, payload, &mut context);
+            let acknowledges = packet.tcp_flags & tcp_flags::ACK != 0;
+            if acknowledges && other.is_far_from(packet.acknowledgment)
+                || stream.is_far_from(packet.sequence)
+            {
+                // Of another connection between the same endpoints whose SYN was lost, or forged.
+                stream.miss();
+            } else {
+                stream.segment(packet, payload, &mut context);
+                if acknowledges {
+                    other.expect(packet.acknowledgment);
+                }
+            }
         }
         if answer_from.is_none() && context.session.offer.is_some() {
             let answering = if context.session.client == Some(packet.direction) {
@@ -589,6 +620,7 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         client_hello_bytes: hello.then_some(facts.client_hello_bytes),
         client_hello_segments: hello.then_some(facts.client_hello_segments),
         alerts: facts.alerts.into(),
+        certificate: facts.certificate,
         client_certificate: facts.client_certificate,
         tcp_rtt_us: flow.rtt_us.map(u64::from),
         hello_us: facts.hello_us.map(u64::from),

@@ -1,7 +1,7 @@
 //! The unit that crosses threads.
 
-use super::{Direction, FlowKey};
-use crate::decode::{Tunnels, Vlans};
+use super::{Direction, FlowKey, Hasher};
+use crate::decode::{Decoded, Tunnels, Vlans};
 use crate::time::Timestamp;
 
 /// A read buffer with the packets that lie in it. Moves from the capture thread to the workers and, empty, back.
@@ -93,6 +93,46 @@ pub struct Packet {
     pub vlans: Vlans,
     /// Encapsulations taken off, outermost first.
     pub tunnels: Tunnels,
+}
+
+impl Packet {
+    /// The packet with this `number` in the trace, of a frame that begins at `frame_at` in [`Block::bytes`].
+    #[inline]
+    pub fn new(
+        decoded: &Decoded,
+        hasher: &Hasher,
+        number: u64,
+        time: Timestamp,
+        frame_at: usize,
+    ) -> Self {
+        let source = (decoded.source, decoded.source_port);
+        let destination = (decoded.destination, decoded.destination_port);
+        let (key, direction) = FlowKey::new(source, destination, decoded.transport);
+        let base = if decoded.in_extra { 0 } else { frame_at };
+        Self {
+            key,
+            direction,
+            in_extra: decoded.in_extra,
+            tcp_flags: decoded.tcp_flags,
+            hash: hasher.hash(&key),
+            number,
+            time,
+            sequence: decoded.sequence,
+            acknowledgment: decoded.acknowledgment,
+            payload_at: narrow(base + decoded.payload_at),
+            payload_len: narrow(decoded.payload_len),
+            wire_len: narrow(decoded.wire_len),
+            ethernet_at: decoded
+                .ethernet_at
+                .map_or(u32::MAX, |at| narrow(frame_at + at)),
+            vlans: decoded.vlans,
+            tunnels: decoded.tunnels,
+        }
+    }
+}
+
+fn narrow(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// TCP flag bits, RFC 9293 section 3.1.

@@ -146,6 +146,7 @@ fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::
         resumed: session.resumed(),
         downgrade_sentinel: session.downgrade_sentinel,
         extended_master_secret: session.extended_master_secret(),
+        certificate: session.certificate.take(),
         client_certificate: session.client_certificate(),
         alerts: session.alerts(client).into(),
         answer: session.answer.take(),

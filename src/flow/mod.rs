@@ -24,7 +24,8 @@ use crate::hello::server::Answer;
 use crate::hello::session::Session;
 use crate::hello::version::ProtocolVersion;
 use crate::record::{
-    Alert, Carrier, Cause, ClientCertificate, Mac, NegotiatedSource, Outcome, Upgrade, Version,
+    Alert, Carrier, Cause, Certificate, ClientCertificate, Mac, NegotiatedSource, Outcome, Upgrade,
+    Version,
 };
 use crate::time::Timestamp;
 use tcp::TcpStream;
@@ -67,6 +68,8 @@ pub struct Half {
     pub isn: Option<u32>,
     /// A FIN was seen.
     pub fin: bool,
+    /// Sequence number behind its last byte, where a FIN or RST told it.
+    pub end: Option<u32>,
 }
 
 /// How far a flow is understood.
@@ -189,6 +192,7 @@ pub struct Facts {
     pub resumed: Option<bool>,
     pub downgrade_sentinel: bool,
     pub extended_master_secret: Option<bool>,
+    pub certificate: Option<Arc<Certificate>>,
     pub client_certificate: Option<ClientCertificate>,
     pub alerts: Box<[Alert]>,
     pub link: Arc<Link>,
@@ -248,7 +252,7 @@ impl Flow {
     /// retransmission; one that comes late, behind the data that follows it, belongs to this connection.
     pub fn is_reopened_by(&self, packet: &Packet) -> bool {
         if packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::SYN {
-            return false;
+            return self.is_closed() && self.is_foreign_to(packet);
         }
         match self.half(packet.direction).isn {
             Some(isn) => isn != packet.sequence,
@@ -261,6 +265,23 @@ impl Flow {
                 State::Settled(_) | State::Dull => true,
             },
         }
+    }
+
+    /// Whether `packet` brings bytes that cannot be of this connection, which closed: they lie before its first byte or
+    /// behind its last (RFC 9293 section 3.6), so their own SYN comes late or was lost.
+    fn is_foreign_to(&self, packet: &Packet) -> bool {
+        /// Where a reset by the other side cut it off, more may have been on its way; a new connection begins farther
+        /// on (RFC 9293 section 3.4.1).
+        const IN_FLIGHT: u32 = 1 << 20;
+        let half = self.half(packet.direction);
+        if packet.wire_len == 0 || packet.tcp_flags & tcp_flags::RST != 0 || half.bytes > 1 << 30 {
+            return false;
+        }
+        let end = half.end.or(half
+            .isn
+            .map(|isn| isn.wrapping_add(half.bytes as u32).wrapping_add(IN_FLIGHT)));
+        let ahead_of = |place: u32| packet.sequence.wrapping_sub(place) as i32;
+        end.is_some_and(|end| ahead_of(end) > 0) || half.isn.is_some_and(|isn| ahead_of(isn) < 0)
     }
 
     /// Whether a datagram begins another connection between the same endpoints. One that comes again, and the second

@@ -15,8 +15,8 @@ use crate::record::Carrier;
 
 /// Offset of the first byte; so far from 0 that what lies before a wrongly guessed beginning has an offset too.
 pub const START: u64 = 1 << 32;
-/// Farther ahead than any window (RFC 7323 section 2.3): not of this connection's present.
-const MAX_AHEAD: i64 = 1 << 30;
+/// Farther than what is on its way while a handshake goes on: not of this connection, or of no use to it any more.
+const FAR: u32 = 1 << 18;
 /// Segments that wait for the beginning where no SYN was seen, so that a reordered pair is put right.
 const MAX_EARLY_SEGMENTS: usize = 3;
 /// Bytes that wait for the beginning.
@@ -29,6 +29,8 @@ pub struct TcpStream {
     /// Sequence number of [`START`], once known.
     base: Option<u32>,
     early: Vec<Early>,
+    /// What the other direction acknowledged, until `base` is known.
+    expected: Option<u32>,
     assembler: Assembler,
     consumed: u64,
     /// Up to here the ledger was told what came in the clear.
@@ -94,6 +96,7 @@ impl TcpStream {
             direction,
             base: None,
             early: Vec::new(),
+            expected: None,
             assembler: Assembler::new(START, buffer),
             consumed: START,
             told: START,
@@ -163,6 +166,27 @@ impl TcpStream {
                     && e.sequence.wrapping_sub(sequence) < 1 << 20
             }),
         }
+    }
+
+    /// Whether a sequence number, or what acknowledges it, can hardly be of this stream.
+    pub fn is_far_from(&self, sequence: u32) -> bool {
+        let early = || self.early.first().map(|e| e.sequence);
+        self.due()
+            .or(self.expected)
+            .or_else(early)
+            .is_some_and(|due| (sequence.wrapping_sub(due) as i32).unsigned_abs() > FAR)
+    }
+
+    /// The other direction acknowledged the bytes before `sequence`.
+    pub fn expect(&mut self, sequence: u32) {
+        if self.base.is_none() {
+            self.expected.get_or_insert(sequence);
+        }
+    }
+
+    /// A segment of this direction was passed over, so that nobody knows what it did not say.
+    pub fn miss(&mut self) {
+        self.lost.get_or_insert(Unread::Gap);
     }
 
     /// Takes a segment's payload.
@@ -266,15 +290,16 @@ impl TcpStream {
 
     /// RFC 9293 section 3.4: sequence numbers wrap; the nearest to what is due is meant.
     fn offset_of(&self, sequence: u32) -> Option<u64> {
-        let due = self
-            .base?
-            .wrapping_add(self.assembler.next().wrapping_sub(START) as u32);
-        let ahead = i64::from(sequence.wrapping_sub(due) as i32);
-        if ahead > MAX_AHEAD {
-            None
-        } else {
-            self.assembler.next().checked_add_signed(ahead)
-        }
+        let ahead = i64::from(sequence.wrapping_sub(self.due()?) as i32);
+        self.assembler.next().checked_add_signed(ahead)
+    }
+
+    /// The sequence number that comes next.
+    fn due(&self) -> Option<u32> {
+        Some(
+            self.base?
+                .wrapping_add(self.assembler.next().wrapping_sub(START) as u32),
+        )
     }
 
     fn take_pieces(&mut self, context: &mut Context<'_>) {
@@ -475,6 +500,7 @@ impl TcpStream {
 
     fn gap(&mut self, len: u64, why: Unread, context: &mut Context<'_>) {
         self.lost.get_or_insert(why);
+        self.candidate = false;
         let pending = (self.assembler.next() - len).saturating_sub(self.consumed);
         self.consumed = self.assembler.next();
         match &mut self.reader {
@@ -495,10 +521,12 @@ impl TcpStream {
                 let followed = reader.gap(pending + len, &mut |event| {
                     session.on_event(direction, event, moment, Carrier::Tls, tables)
                 });
-                if let Some(progress) = session.progress.get_mut(direction.index())
-                    && progress.unread == Some(Unread::Gap)
-                {
-                    progress.unread = Some(why);
+                if let Some(progress) = session.progress.get_mut(direction.index()) {
+                    // What is encrypted tells nothing that could be missed.
+                    progress.lost |= !(progress.ccs || progress.application_data);
+                    if progress.unread == Some(Unread::Gap) {
+                        progress.unread = Some(why);
+                    }
                 }
                 if !followed {
                     self.lose_track(why, context);

@@ -266,6 +266,15 @@ impl DtlsReader {
             sink(Event::HandshakeLost(Some(part.kind)), part.datagrams);
         }
         self.tell_early(sink);
+        // Numbers that are missing between those of messages that were told.
+        if self.hello
+            && self
+                .told
+                .checked_shr(self.told.trailing_zeros())
+                .is_some_and(|told| told & told.wrapping_add(1) != 0)
+        {
+            sink(Event::HandshakeLost(None), 1);
+        }
     }
 
     /// Whether the snap length cut a message that is not whole.

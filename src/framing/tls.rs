@@ -55,6 +55,7 @@ pub mod handshake_type {
     pub const SERVER_KEY_EXCHANGE: u8 = 12;
     pub const CERTIFICATE_REQUEST: u8 = 13;
     pub const SERVER_HELLO_DONE: u8 = 14;
+    pub const CLIENT_KEY_EXCHANGE: u8 = 16;
 }
 
 /// ContentType (RFC 9846 section 5.1).

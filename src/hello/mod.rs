@@ -3,6 +3,7 @@
 //! In: one whole handshake message, borrowed. Out: a borrowed view, and owned facts for the record. Malformed
 //! messages give as much as can be told, never a guess. Nothing here knows which carrier brought the message.
 
+pub mod certificate;
 pub mod client;
 pub mod extension;
 pub mod fingerprint;

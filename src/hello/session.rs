@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Offer;
+use super::certificate;
 use super::client::ClientHello;
 use super::intern::Interner;
 use super::offer;
@@ -13,7 +14,7 @@ use super::version::ProtocolVersion;
 use super::wire::Reader;
 use crate::dispatch::Direction;
 use crate::framing::tls::{Event, handshake_type};
-use crate::record::{Alert, Carrier, ClientCertificate, Side};
+use crate::record::{Alert, Carrier, Certificate, ClientCertificate, Side};
 use crate::time::Timestamp;
 
 /// Facts that flows of one shard share.
@@ -23,6 +24,8 @@ pub struct Tables {
     pub offers: Interner<Offer>,
     /// What servers answer.
     pub answers: Interner<Answer>,
+    /// Servers' certificates, by their DER.
+    pub certificates: Interner<Certificate>,
 }
 
 /// Where an event happened.
@@ -52,10 +55,19 @@ pub struct Progress {
     pub ccs: bool,
     /// A record of application data: in TLS 1.3 all that is encrypted.
     pub application_data: bool,
+    /// Bytes in the clear were lost, so that what was not seen may have been there.
+    pub lost: bool,
     /// A hello that should have been here and was not read.
     pub unread: Option<Unread>,
     /// The direction cannot be followed any more, or need not.
     pub blind: bool,
+}
+
+impl Progress {
+    /// Whether a message in the clear may have been there and not been seen.
+    const fn is_lossy(&self) -> bool {
+        self.lost || self.blind
+    }
 }
 
 /// A handshake, seen from outside.
@@ -87,13 +99,17 @@ pub struct Session {
     pub downgrade_sentinel: bool,
     /// Group of ServerKeyExchange.
     pub key_exchange_group: Option<NamedGroup>,
+    /// The server's own certificate.
+    pub certificate: Option<Arc<Certificate>>,
     /// Both directions, by [`Direction::index`].
     pub progress: [Progress; 2],
     /// Alerts in the clear, at most eight, with the direction they went.
     pub alerts: Vec<(Direction, bool, AlertDescription)>,
+    first_ccs: Option<Direction>,
     server_certificate: bool,
     certificate_request: bool,
     server_done: bool,
+    client_key_exchange: bool,
     client_certificate: Option<bool>,
 }
 
@@ -126,11 +142,13 @@ impl Session {
                     handshake_type::HELLO_RETRY_REQUEST if self.is_from_server(direction) => {
                         self.hello_retry = true
                     }
-                    _ if self.answer.is_some() => self.later_message(direction, kind, body),
+                    // The client's may have been captured before the ServerHello.
+                    _ if self.client.is_some() => self.later_message(direction, kind, body, tables),
                     _ => {}
                 }
             }
             Event::HandshakeLost(kind) => {
+                self.of(direction).lost = true;
                 let hello_due = !self.has_hello_of(direction);
                 if hello_due
                     && kind.is_none_or(|k| {
@@ -150,7 +168,10 @@ impl Session {
                         .push((direction, level == 2, AlertDescription(description)));
                 }
             }
-            Event::ChangeCipherSpec => self.of(direction).ccs = true,
+            Event::ChangeCipherSpec => {
+                self.of(direction).ccs = true;
+                self.first_ccs.get_or_insert(direction);
+            }
             Event::ApplicationData { .. } => self.of(direction).application_data = true,
             Event::Encrypted => {}
         }
@@ -254,13 +275,20 @@ impl Session {
         if self.is_tls13() {
             return Some(answer.pre_shared_key);
         }
-        if self.server_certificate || self.server_done {
+        if self.server_certificate || self.server_done || self.client_key_exchange {
             return Some(false);
         }
         // RFC 5246 section 7.3: in the short handshake change_cipher_spec follows the ServerHello (or a new ticket).
-        let server = self.client?.flip();
-        let progress = self.progress.get(server.index())?;
-        (progress.ccs && progress.unread.is_none() && !progress.blind).then_some(true)
+        let progress = self.progress.get(self.client?.flip().index())?;
+        let server_first = match self.carrier {
+            // A datagram leaves no hole behind. In the short handshake the server's comes first and is answered.
+            Some(Carrier::Dtls) => {
+                self.first_ccs == self.client.map(Direction::flip)
+                    && self.progress.iter().all(|p| p.ccs)
+            }
+            _ => progress.ccs,
+        };
+        (server_first && progress.unread.is_none() && !progress.is_lossy()).then_some(true)
     }
 
     /// Mutual TLS, up to TLS 1.2.
@@ -268,11 +296,24 @@ impl Session {
         if self.is_tls13() || !self.server_done {
             return None;
         }
-        Some(match (self.certificate_request, self.client_certificate) {
-            (false, _) => ClientCertificate::NotRequested,
-            (true, Some(true)) => ClientCertificate::Sent,
-            (true, _) => ClientCertificate::Requested,
-        })
+        self.answer.as_ref()?;
+        let client = self.client?;
+        let of = |direction: Direction| {
+            self.progress
+                .get(direction.index())
+                .copied()
+                .unwrap_or_default()
+        };
+        match (self.certificate_request, self.client_certificate) {
+            (_, Some(true)) => Some(ClientCertificate::Sent),
+            (true, Some(false)) => Some(ClientCertificate::Requested),
+            // SSL 3.0 clients say with an alert that they have none (RFC 6101 section 5.6.6); others may give up.
+            (true, None) => (!of(client).is_lossy() && (of(client).ccs || !self.alerts.is_empty()))
+                .then_some(ClientCertificate::Requested),
+            (false, _) => {
+                (!of(client.flip()).is_lossy()).then_some(ClientCertificate::NotRequested)
+            }
+        }
     }
 
     /// extended_master_secret; `None` in TLS 1.3, which has no use for it.
@@ -381,10 +422,16 @@ impl Session {
     }
 
     /// Messages of TLS 1.2 and before that follow the hellos.
-    fn later_message(&mut self, direction: Direction, kind: u8, body: &[u8]) {
+    fn later_message(&mut self, direction: Direction, kind: u8, body: &[u8], tables: &mut Tables) {
         let from_server = self.is_from_server(direction);
         match kind {
-            handshake_type::CERTIFICATE if from_server => self.server_certificate = true,
+            handshake_type::CERTIFICATE if from_server => {
+                self.server_certificate = true;
+                if self.certificate.is_none() {
+                    self.certificate = certificate::leaf(body)
+                        .map(|der| certificate::intern(&mut tables.certificates, der));
+                }
+            }
             // RFC 5246 section 7.4.6: certificate_list<0..2^24-1>; an empty list says that the client has none.
             handshake_type::CERTIFICATE => self.client_certificate = Some(body.len() > 3),
             handshake_type::SERVER_KEY_EXCHANGE if from_server => {
@@ -392,6 +439,7 @@ impl Session {
             }
             handshake_type::CERTIFICATE_REQUEST if from_server => self.certificate_request = true,
             handshake_type::SERVER_HELLO_DONE if from_server => self.server_done = true,
+            handshake_type::CLIENT_KEY_EXCHANGE if !from_server => self.client_key_exchange = true,
             _ => {}
         }
     }

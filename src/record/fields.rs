@@ -314,7 +314,9 @@ impl FlowRecord {
 
     fn visit_certificate(&self, sink: &mut impl FieldSink) {
         let certificate = self.certificate.as_deref();
-        let text = |of: fn(&Certificate) -> &String| certificate.map(|c| of(c).as_str());
+        // DER that does not parse has a fingerprint and nothing else. An empty subject is one that was read.
+        let parsed = certificate.filter(|c| !c.signature.is_empty());
+        let text = |of: fn(&Certificate) -> &String| parsed.map(|c| of(c).as_str());
         sink.text(name!("certificate_subject"), text(|c| &c.subject));
         sink.text(name!("certificate_issuer"), text(|c| &c.issuer));
         sink.time(
@@ -327,10 +329,13 @@ impl FlowRecord {
         );
         sink.text(name!("certificate_key"), text(|c| &c.key));
         sink.text(name!("certificate_signature"), text(|c| &c.signature));
-        sink.text(name!("certificate_sha256"), text(|c| &c.sha256));
+        sink.text(
+            name!("certificate_sha256"),
+            certificate.map(|c| c.sha256.as_str()),
+        );
         sink.texts(
             name!("certificate_names"),
-            certificate.map(|c| c.names.as_slice()),
+            parsed.map(|c| c.names.as_slice()),
         );
     }
 }

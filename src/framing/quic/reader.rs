@@ -219,12 +219,17 @@ impl QuicReader {
         if let Some(opened) = begins {
             self.frames(direction, &opened, version, sink);
             for (direction, packet) in std::mem::take(&mut self.waiting) {
-                if let Some((header, _)) = LongHeader::parse(&packet, packet.len())
-                    && let Some(opened) = self.open(direction, &header)
-                {
-                    let seen = self.of(direction);
-                    seen.sealed = seen.sealed.saturating_sub(1);
-                    self.frames(direction, &opened, header.version, sink);
+                let Some((header, _)) = LongHeader::parse(&packet, packet.len()) else {
+                    continue;
+                };
+                match self.open(direction, &header) {
+                    Some(opened) => {
+                        let seen = self.of(direction);
+                        seen.sealed = seen.sealed.saturating_sub(1);
+                        self.frames(direction, &opened, header.version, sink);
+                    }
+                    // It may answer an attempt that is still to come.
+                    None => self.waiting.push((direction, packet)),
                 }
             }
             return;
@@ -232,7 +237,9 @@ impl QuicReader {
         let seen = self.of(direction);
         seen.sealed = seen.sealed.saturating_add(1);
         seen.sealed_version = Some(version);
-        if self.waiting.len() < MAX_WAITING && self.client.is_none() {
+        // An answer may overtake the hello, also the one that Retry asked for.
+        let answered = self.crypto.get(direction.index()).is_some_and(|c| c.told);
+        if self.waiting.len() < MAX_WAITING && self.client != Some(direction) && !answered {
             self.waiting.push((direction, header.packet.into()));
         }
     }
