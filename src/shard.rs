@@ -217,7 +217,13 @@ impl Shard {
         if stale && !has(tcp_flags::SYN) {
             return;
         }
-        if has(tcp_flags::SYN) && !has(tcp_flags::RST) {
+        // RFC 9293 section 3.10.7.3: a SYN-ACK that does not acknowledge the SYN, or the data on it, is not its answer. A
+        // mirror on both sides of a firewall that rewrites sequence numbers shows such.
+        let foreign = has(tcp_flags::ACK)
+            && other.isn.is_some_and(|isn| {
+                !(1..=1 << 16).contains(&packet.acknowledgment.wrapping_sub(isn))
+            });
+        if has(tcp_flags::SYN) && !has(tcp_flags::RST) && !foreign {
             half.isn.get_or_insert(packet.sequence);
             if has(tcp_flags::ACK) {
                 flow.opener.get_or_insert(packet.direction.flip());
