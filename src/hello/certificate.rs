@@ -361,7 +361,16 @@ mod tests {
     /// Made by tests/data/certificates/make; what they say is what `openssl x509` prints.
     #[test]
     fn says_what_openssl_says() {
-        let cases: [(&[u8], &str, &str, &str, &[&str], [u64; 2], &str); 4] = [
+        type Case = (
+            &'static [u8],
+            &'static str,
+            &'static str,
+            &'static str,
+            &'static [&'static str],
+            [u64; 2],
+            &'static str,
+        );
+        let cases: [Case; 4] = [
             (
                 include_bytes!("../../tests/data/certificates/rsa.der"),
                 r"CN=mail.example,O=Example\, Inc.,C=DE",

@@ -12,16 +12,16 @@
 //!    of them carry a secret that can be read.
 //! 2. **Write `starttls/NAME.rs`** with two things in it:
 //!    - `pub(super) fn recognise(talk: &Talk<'_>) -> Match`, which looks at the first bytes of both sides. By content
-//!      only. Say [`Match::More`] as long as the bytes are a beginning of what you know, [`Match::No`] as soon as they
+//!      only. Say `Match::More` as long as the bytes are a beginning of what you know, `Match::No` as soon as they
 //!      are not: a flow that nobody wants is let go of at once. `talk.last` says that nothing more will come: `More`
 //!      counts as `No` then.
-//!    - a struct that implements [`Protocol`]: `client` and `server` take bytes cut anywhere. Protocols of lines use
-//!      [`lines::Lines`], which puts lines together within a cap and cuts those that are over-long; protocols with
-//!      numbered replies keep the commands that wait for one in a [`Pending`].
-//! 3. **Add it to [`PROTOCOLS`]**, before those that are less choosy.
+//!    - a struct that implements `Protocol`: `client` and `server` take bytes cut anywhere. Protocols of lines use
+//!      `lines::Lines`, which puts lines together within a cap and cuts those that are over-long; protocols with
+//!      numbered replies keep the commands that wait for one in a `Pending`.
+//! 3. **Add it to `PROTOCOLS`**, before those that are less choosy.
 //! 4. **Tell the story** through [`Story`]'s fields as it happens. Do not compute a state: `verdict.rs` does that for
 //!    all protocols in the same way, from the story and what the TLS reader saw.
-//! 5. **Test it** beside the code: [`tests::told`] plays `C` and `S` lines, whole and cut at every byte, and gives the
+//! 5. **Test it** beside the code: `tests::told` plays `C` and `S` lines, whole and cut at every byte, and gives the
 //!    story. A capture with real endpoints belongs in `captures/`.
 //!
 //! TLS itself is nobody's business here: the stream's scanner finds the ClientHello wherever it begins, so a protocol
