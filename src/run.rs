@@ -27,7 +27,7 @@ use crate::config::{AuditOptions, InputPath, Limits};
 use crate::decode::{DecodeCounts, Decoder, LinkType, Undecoded};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
-use crate::policy::{Networks, Policy, judge};
+use crate::policy::{Judge, Networks};
 use crate::record::{FlowRecord, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
@@ -423,7 +423,7 @@ struct Worker<'a> {
     shared: Shared,
     /// Batches that were written, for reuse.
     spare: Receiver<Batch>,
-    policy: &'a Policy,
+    judge: Judge<'a>,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
 }
@@ -471,7 +471,7 @@ impl<'a> Worker<'a> {
             shards,
             shared: Shared::default(),
             spare,
-            policy: &options.policy,
+            judge: Judge::new(&options.policy, options.at),
             ours: &options.ours,
             formats: formats.to_vec(),
         }
@@ -549,7 +549,7 @@ impl<'a> Worker<'a> {
         self.shared.take_records(&mut batch.records);
         for record in &mut batch.records {
             record.route = self.ours.route(record.client_ip, record.server_ip);
-            judge(record, self.policy);
+            self.judge.judge(record);
         }
         // A record is large: sort places, not records.
         let mut order: Vec<&FlowRecord> = batch.records.iter().collect();

@@ -57,6 +57,8 @@ pub struct Offer {
     pub ja3: Option<String>,
     /// JA4 (the client's print for TLS).
     pub ja4: Option<String>,
+    /// Read back from a saved record, which does not hold which extensions without a list there were.
+    pub from_record: bool,
     /// Its part of a record, once written.
     pub fields: OfferFields,
 }

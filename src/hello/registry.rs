@@ -29,13 +29,36 @@ impl CipherSuite {
         tls_parser::TlsCipherSuite::from_id(self.0).map(|suite| suite.name)
     }
 
+    /// By IANA's name.
+    pub fn named(name: &str) -> Option<Self> {
+        tls_parser::TlsCipherSuite::from_name(name).map(|suite| Self(suite.id.0))
+    }
+
+    /// Whether it is a signal in a suite's place.
+    pub const fn is_signal(self) -> bool {
+        matches!(self, Self::FALLBACK_SCSV | Self::RENEGOTIATION_INFO_SCSV)
+    }
+
     /// The number as records show it, `0xc02f`.
     pub const fn id(self) -> Id {
         Id(self.0)
     }
 }
 
+/// By what `name` gives a number. Policies and saved records are read with it, never packets.
+fn number_named(text: &str, name: impl Fn(u16) -> Option<&'static str>) -> Option<u16> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16).ok(),
+        None => (0..=u16::MAX).find(|number| name(*number) == Some(text)),
+    }
+}
+
 impl NamedGroup {
+    /// By its name, or a number in hexadecimal.
+    pub fn named(text: &str) -> Option<Self> {
+        number_named(text, |n| Self(n).name()).map(Self)
+    }
+
     /// IANA's name, or the draft's for a number that was in use before it got one.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {
@@ -103,6 +126,11 @@ impl NamedGroup {
 }
 
 impl SignatureScheme {
+    /// By its name, or a number in hexadecimal.
+    pub fn named(text: &str) -> Option<Self> {
+        number_named(text, |n| Self(n).name()).map(Self)
+    }
+
     /// IANA's name; for pairs of TLS 1.2 without a scheme of their own, `hash_signature`.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {

@@ -45,6 +45,32 @@ impl ProtocolVersion {
         })
     }
 
+    /// By its name in records; the drafts' and the numbers' too.
+    pub fn named(text: &str) -> Option<Self> {
+        if let Some(draft) = text.strip_prefix("TLS 1.3 draft ") {
+            return draft
+                .parse::<u8>()
+                .ok()
+                .map(|n| Self(0x7f00 | u16::from(n)));
+        }
+        if let Some(digits) = text.strip_prefix("0x") {
+            return u16::from_str_radix(digits, 16).ok().map(Self);
+        }
+        [
+            Self::SSL_2_0,
+            Self::SSL_3_0,
+            Self::TLS_1_0,
+            Self::TLS_1_1,
+            Self::TLS_1_2,
+            Self::TLS_1_3,
+            Self::DTLS_1_0,
+            Self::DTLS_1_2,
+            Self::DTLS_1_3,
+        ]
+        .into_iter()
+        .find(|version| version.name() == Some(text))
+    }
+
     /// The name in records; `None` where the number has none and is shown in hexadecimal.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {

@@ -29,6 +29,7 @@ use crate::dispatch::Transport;
 use crate::hello::Offer;
 use crate::hello::registry::{AlertDescription, CipherSuite, NamedGroup};
 use crate::hello::version::ProtocolVersion;
+use crate::policy::simulate::Chosen;
 use crate::time::Timestamp;
 
 /// A 48-bit MAC address.
@@ -145,6 +146,8 @@ pub struct FlowRecord {
     pub missing_bytes: u64,
     pub conflicting_bytes: u64,
     pub mid_stream: bool,
+    /// What the far end that the policy describes would choose: told by reports, not by a field.
+    pub predicted: Option<Chosen>,
     pub policy: Option<Arc<str>>,
     pub verdict: Verdict,
     pub reasons: Vec<&'static str>,
@@ -212,6 +215,7 @@ impl Default for FlowRecord {
             missing_bytes: 0,
             conflicting_bytes: 0,
             mid_stream: false,
+            predicted: None,
             policy: None,
             verdict: Verdict::Unknown,
             reasons: Vec::new(),

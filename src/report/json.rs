@@ -93,14 +93,14 @@ struct PolicyJson<'a> {
     title: &'a str,
     /// The day that the verdicts are for.
     date: Option<String>,
-    sources: Vec<SourceJson>,
+    sources: Vec<SourceJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct SourceJson {
-    url: &'static str,
-    title: &'static str,
-    date: &'static str,
+struct SourceJson<'a> {
+    url: &'a str,
+    title: &'a str,
+    date: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -209,7 +209,7 @@ fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Serialize> {
             .collect(),
         policy: PolicyJson {
             name: &summary.policy.name,
-            title: summary.policy.title,
+            title: &summary.policy.title,
             date: summary
                 .judged_at()
                 .map(|at| at.to_string().chars().take(10).collect()),
@@ -218,9 +218,9 @@ fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Serialize> {
                 .sources
                 .iter()
                 .map(|source| SourceJson {
-                    url: source.url,
-                    title: source.title,
-                    date: source.date,
+                    url: &source.url,
+                    title: &source.title,
+                    date: source.date.as_deref(),
                 })
                 .collect(),
         },

@@ -6,7 +6,7 @@ use crate::decode::{Tunnel, Tunnels, Vlans};
 use crate::hello::Offer;
 use crate::hello::registry::{AlertDescription, CipherSuite, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion as V;
-use crate::policy::{self, Networks, Policy};
+use crate::policy::{Judge, Networks, Policy};
 use crate::record::Tally;
 use crate::record::{
     Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
@@ -67,6 +67,7 @@ pub(super) fn full_record() -> FlowRecord {
             alpn: Some(vec!["h2".into(), "=\u{202e}evil".into()]),
             extensions: vec![0, 10, 11],
             ech: true,
+            from_record: false,
             fallback_scsv: false,
             extended_master_secret: true,
             encrypt_then_mac: false,
@@ -174,6 +175,14 @@ fn flow(
                     .min_by_key(|v| v.rank())
                     .unwrap_or_default(),
                 versions: offered.to_vec(),
+                has_supported_versions: true,
+                cipher_suites: [0x1301, 0xc030, 0xc02f, 0xc014, 0x002f]
+                    .map(CipherSuite)
+                    .into(),
+                named_groups: Some([29, 23].map(NamedGroup).into()),
+                key_shares: Some([29].map(NamedGroup).into()),
+                signature_algorithms: Some([0x0804, 0x0401, 0x0201].map(SignatureScheme).into()),
+                has_server_name: server.2.is_some(),
                 ..Offer::default()
             })
         }),
@@ -187,7 +196,7 @@ fn flow(
         route: Networks::default().route(client_ip, server_ip),
         ..FlowRecord::default()
     };
-    policy::judge(&mut record, &Policy::m365());
+    Judge::new(&m365(), None).judge(&mut record);
     record
 }
 
@@ -221,7 +230,7 @@ fn summary(records: &[FlowRecord]) -> Summary {
         last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
         damage: None,
     };
-    Summary::new(vec![input], Policy::m365(), tally, BlindSpots::default())
+    Summary::new(vec![input], m365(), tally, BlindSpots::default())
 }
 
 const SMTP: (&str, u16, Option<&str>) = ("52.97.1.2", 587, Some("smtp.office365.com"));
@@ -359,7 +368,7 @@ pub(super) fn joined_old() -> Summary {
         mid_stream: true,
         ..flow(0, "10.0.1.1", WEB, &[], Some(V::TLS_1_0))
     };
-    policy::judge(&mut record, &Policy::m365());
+    Judge::new(&m365(), None).judge(&mut record);
     summary(&[record])
 }
 
@@ -392,4 +401,8 @@ pub(super) fn hostile() -> Summary {
         ..Input::default()
     }];
     summary
+}
+
+fn m365() -> Policy {
+    Policy::named("m365").expect("built in")
 }

@@ -6,7 +6,10 @@ use std::net::IpAddr;
 
 use super::page::{Look, Page, Piece};
 use super::{heading, period, version_or_none};
-use crate::policy::{CLEARTEXT, CLEARTEXT_CREDENTIALS, MIN_VERSION_OFFER, UNRANKED_VERSION};
+use crate::policy::Fit;
+use crate::policy::reason::{
+    CLEARTEXT, CLEARTEXT_CREDENTIALS, MIN_VERSION_OFFER, UNRANKED_VERSION,
+};
 use crate::record::{
     Act, Device, DeviceKey, Hours, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap, Verdict,
     Version,
@@ -500,7 +503,7 @@ fn server_sentence(summary: &Summary, server: &Server) -> String {
     };
     let clients = counted(server.clients.len() as u64, "client", "clients");
     let can = newest(&server.negotiated)
-        .filter(|v| summary.policy.accepts_version(*v) == Some(true))
+        .filter(|v| summary.policy.accepts_version(*v) == Some(Fit::Good))
         .map_or_else(String::new, |v| {
             format!(" It can do {}: see why it does not always.", word(v))
         });
@@ -511,7 +514,7 @@ fn server_sentence(summary: &Summary, server: &Server) -> String {
 fn how(summary: &Summary, peer: &Peer) -> (Look, String) {
     let versions = peer.negotiated.iter().filter_map(|(v, _)| *v);
     let rejected: Vec<_> = versions
-        .filter(|v| summary.policy.accepts_version(*v) == Some(false))
+        .filter(|v| summary.policy.accepts_version(*v) == Some(Fit::TooOld))
         .map(word)
         .collect();
     let words = match (rejected.is_empty(), peer.outcomes.by_count().first()) {

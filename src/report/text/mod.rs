@@ -12,6 +12,7 @@ use self::page::{Look, Page, padded};
 use super::json::word;
 use super::numbers::{counted, grouped, percent, size, span};
 use super::{Summary, escape};
+use crate::policy::Fit;
 use crate::record::{Act, Outcome, Verdict, Version};
 use crate::time::Timestamp;
 
@@ -216,8 +217,8 @@ fn versions(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
     for (version, flows) in negotiated.into_iter().rev() {
         let Some(version) = version else { continue };
         let look = match summary.policy.accepts_version(*version) {
-            Some(true) => Look::Good,
-            Some(false) => Look::Bad,
+            Some(Fit::Good | Fit::TooNew) => Look::Good,
+            Some(Fit::TooOld) => Look::Bad,
             None => Look::Warn,
         };
         rows.push((word(*version), *flows, look));

@@ -1,0 +1,394 @@
+//! From a record's facts to its verdict.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::accepts::{Accepts, CertificateKey};
+use super::rule::who_lacks_tls;
+use super::simulate::{Simulation, simulate};
+use super::{Policy, reason};
+use crate::hello::Offer;
+use crate::hello::version::ProtocolVersion;
+use crate::record::{Act, FlowRecord, Outcome, Upgrade, Verdict, Version};
+use crate::time::Timestamp;
+
+/// Judges records, one after another, by one policy. Pure in what it says: that it remembers what it simulated last saves
+/// time alone.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    policy: &'a Policy,
+    /// The day that the user named.
+    at: Option<Timestamp>,
+    /// What became of offers, newest last. A trace has few stacks, and the same one comes many times.
+    simulated: Vec<(Arc<Offer>, Option<CertificateKey>, bool, Simulation)>,
+}
+
+/// Offers whose simulation is remembered.
+const MAX_REMEMBERED: usize = 64;
+
+#[derive(Clone, Copy)]
+struct Judgement {
+    verdict: Verdict,
+    reason: Option<&'static str>,
+    act: Option<Act>,
+}
+
+impl Judgement {
+    const OK: Self = Self {
+        verdict: Verdict::Ok,
+        reason: None,
+        act: None,
+    };
+
+    const fn unknown(reason: &'static str) -> Self {
+        Self {
+            verdict: Verdict::Unknown,
+            reason: Some(reason),
+            act: None,
+        }
+    }
+
+    const fn breaks(reason: &'static str, act: Option<Act>) -> Self {
+        Self {
+            verdict: Verdict::Breaks,
+            reason: Some(reason),
+            act,
+        }
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// Judges by `policy` as on `at`; `None`: as on the day of each flow's last packet.
+    pub const fn new(policy: &'a Policy, at: Option<Timestamp>) -> Self {
+        Self {
+            policy,
+            at,
+            simulated: Vec::new(),
+        }
+    }
+
+    /// Judges `record` and writes the judgement into it: `policy`, `verdict`, `reasons`, `act`, `role`.
+    pub fn judge(&mut self, record: &mut FlowRecord) {
+        let policy = self.policy;
+        let at = self.at.unwrap_or(record.last_seen);
+        record.policy = Some(Arc::clone(&policy.name));
+        record.role = policy
+            .roles
+            .iter()
+            .find(|role| role.fits(record))
+            .map(|role| Arc::clone(&role.name));
+        let mut judgement = self.by_facts(record);
+        record.reasons.clear();
+        record.reasons.extend(judgement.reason);
+        if judgement.verdict == Verdict::Breaks
+            && judgement.reason != Some(reason::CLEARTEXT_REFUSED)
+        {
+            self.without_tls(record, &mut judgement);
+        }
+        for rule in &*policy.rules {
+            let Some(finding) = rule.finding(record, at) else {
+                continue;
+            };
+            if let Some(verdict) = finding.verdict
+                && verdict > judgement.verdict
+            {
+                judgement.verdict = verdict;
+                judgement.act = finding.act;
+                // What decides stands first.
+                record.reasons.insert(0, finding.id);
+            } else {
+                if finding.verdict == Some(judgement.verdict) {
+                    judgement.act = both(judgement.act, finding.act);
+                }
+                record.reasons.push(finding.id);
+            }
+        }
+        if policy.effective.is_some_and(|effective| at < effective)
+            && matches!(judgement.verdict, Verdict::Breaks | Verdict::GoesCleartext)
+        {
+            judgement.verdict = Verdict::AtRisk;
+            record.reasons.push(reason::NOT_YET_IN_FORCE);
+        }
+        if record.cleartext_credentials == Some(true) {
+            record.reasons.push(reason::CLEARTEXT_CREDENTIALS);
+        }
+        if record.starttls_injection {
+            record.reasons.push(reason::STARTTLS_INJECTION);
+        }
+        record.verdict = judgement.verdict;
+        record.act = judgement.act;
+    }
+
+    /// What the far end that the policy describes makes of the offer, and what the capture shows of this one.
+    fn by_facts(&mut self, record: &mut FlowRecord) -> Judgement {
+        let simulation = self.simulation(record);
+        record.predicted = match simulation {
+            Some(Simulation::Chosen(chosen)) => Some(chosen),
+            _ => None,
+        };
+        let fresh = match record
+            .negotiated_version
+            .map(|v| self.policy.accepts_version(v))
+        {
+            Some(None) => return Judgement::unknown(reason::UNRANKED_VERSION),
+            Some(Some(Fit::TooOld)) => {
+                return Judgement::breaks(reason::MIN_VERSION, too_old(record, simulation));
+            }
+            Some(Some(fit)) => Some(fit),
+            None => None,
+        };
+        if let Some(judgement) = self.in_the_clear(record) {
+            return judgement;
+        }
+        match simulation {
+            Some(Simulation::Fails(reason)) => return Judgement::breaks(reason, Some(Act::Client)),
+            Some(Simulation::Unknown(reason)) => return Judgement::unknown(reason),
+            Some(Simulation::Chosen(_)) => {
+                return match record.outcome {
+                    // The answer was not captured; the offer is whole.
+                    Outcome::Negotiated
+                    | Outcome::ServerHelloOnly
+                    | Outcome::JoinedMidStream
+                    | Outcome::ClientHelloOnly => Judgement::OK,
+                    // A refusal of today, whatever its cause, is not undone by a good offer.
+                    outcome => Judgement::unknown(undecided(outcome)),
+                };
+            }
+            None => {}
+        }
+        // Without an offer, or without a description of the far end.
+        match (record.outcome, fresh) {
+            (
+                Outcome::Negotiated | Outcome::ServerHelloOnly | Outcome::JoinedMidStream,
+                Some(Fit::Good),
+            ) => match &self.policy.accepts {
+                Some(accepts) => negotiated_fits(record, accepts),
+                None => Judgement::OK,
+            },
+            (_, Some(Fit::TooNew)) => Judgement::unknown(reason::OFFER_NOT_SEEN),
+            (outcome, _) => Judgement::unknown(undecided(outcome)),
+        }
+    }
+
+    fn simulation(&mut self, record: &FlowRecord) -> Option<Simulation> {
+        let (accepts, offer) = (self.policy.accepts.as_ref()?, record.offer.as_ref()?);
+        // Where the policy does not say which certificates the far end has, the one that was seen stands for them.
+        let seen = match &accepts.certificates {
+            Some(_) => None,
+            None => record
+                .certificate
+                .as_deref()
+                .and_then(|c| CertificateKey::named(&c.key)),
+        };
+        let ems = offer.from_record && record.extended_master_secret == Some(true);
+        if let Some((.., simulation)) =
+            self.simulated
+                .iter()
+                .rev()
+                .find(|(known, key, known_ems, _)| {
+                    Arc::ptr_eq(known, offer) && *key == seen && *known_ems == ems
+                })
+        {
+            return Some(*simulation);
+        }
+        let seen_list = seen.map(|key| [key]);
+        let certificates = accepts
+            .certificates
+            .as_deref()
+            .or(seen_list.as_ref().map(|keys| &keys[..]));
+        let simulation = if ems {
+            // What was negotiated had been offered.
+            let whole = Offer {
+                extended_master_secret: true,
+                ..(**offer).clone()
+            };
+            simulate(&whole, accepts, certificates)
+        } else {
+            simulate(offer, accepts, certificates)
+        };
+        if self.simulated.len() >= MAX_REMEMBERED {
+            self.simulated.drain(..MAX_REMEMBERED / 2);
+        }
+        self.simulated
+            .push((Arc::clone(offer), seen, ems, simulation));
+        Some(simulation)
+    }
+
+    /// A session without TLS goes on where the far end serves such; what it says is there for all to read. One that asked
+    /// for TLS, did not get it and went on is what opportunistic TLS comes to.
+    fn in_the_clear(&self, record: &FlowRecord) -> Option<Judgement> {
+        let upgrade = record
+            .upgrade
+            .filter(|_| record.outcome == Outcome::Cleartext)?;
+        let went_on = record.continued_in_clear == Some(true);
+        if self
+            .policy
+            .accepts
+            .as_ref()
+            .is_some_and(|accepts| accepts.refuses_cleartext)
+        {
+            return Some(match upgrade {
+                Upgrade::Unknown if !went_on => Judgement::unknown(reason::CLEARTEXT),
+                // It left when it saw that there was no TLS, or only looked.
+                _ if !went_on && record.cleartext_credentials != Some(true) => {
+                    Judgement::unknown(reason::CLEARTEXT)
+                }
+                _ => Judgement::breaks(reason::CLEARTEXT_REFUSED, who_lacks_tls(upgrade)),
+            });
+        }
+        let verdict = match upgrade {
+            Upgrade::Refused | Upgrade::AcceptedNoHello | Upgrade::StrippedSuspected if went_on => {
+                Verdict::GoesCleartext
+            }
+            Upgrade::Unknown if !went_on => Verdict::Unknown,
+            _ => Verdict::AtRisk,
+        };
+        Some(Judgement {
+            verdict,
+            reason: Some(reason::CLEARTEXT),
+            act: None,
+        })
+    }
+
+    /// TLS would fail: an in-band upgrade may go on without it.
+    fn without_tls(&self, record: &mut FlowRecord, judgement: &mut Judgement) {
+        let is_upgrade = matches!(
+            record.upgrade,
+            Some(Upgrade::Upgraded | Upgrade::HelloFailed)
+        ) && record.via.is_none();
+        let refused = self
+            .policy
+            .accepts
+            .as_ref()
+            .is_some_and(|accepts| accepts.refuses_cleartext);
+        if !is_upgrade || refused {
+            return;
+        }
+        if record.continued_in_clear == Some(true) {
+            judgement.verdict = Verdict::GoesCleartext;
+        } else if relays_mail(record) {
+            judgement.verdict = Verdict::GoesCleartext;
+            record.reasons.push(reason::OPPORTUNISTIC_ASSUMED);
+        } else {
+            record.reasons.push(reason::MAY_GO_CLEARTEXT);
+        }
+    }
+}
+
+/// How a version fits between a policy's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Accepted.
+    Good,
+    /// Below the minimum.
+    TooOld,
+    /// Above the maximum: the far end would choose less.
+    TooNew,
+}
+
+impl Policy {
+    /// Whether what the policy describes takes the version; `None` where no standard ranks it. Drafts of TLS 1.3 count as
+    /// TLS 1.3.
+    pub fn accepts_version(&self, version: Version) -> Option<Fit> {
+        let rank = version.rank()?;
+        let Some(accepts) = &self.accepts else {
+            return Some(Fit::Good);
+        };
+        let (min, max) = accepts.ranks();
+        Some(match version {
+            _ if rank > max => Fit::TooNew,
+            _ if rank >= min => Fit::Good,
+            // 1.2 or 1.3, and 1.3 would do.
+            Version::Tls12OrLater => return None,
+            Version::Exact(_) => Fit::TooOld,
+        })
+    }
+}
+
+/// Who has to change where a version that is too old was negotiated: the server, where the client offered a newer one.
+fn too_old(record: &FlowRecord, simulation: Option<Simulation>) -> Option<Act> {
+    let offer = record.offer.as_deref()?;
+    match simulation? {
+        Simulation::Chosen(_) => Some(Act::Server),
+        // A retry after the first offer failed: the client could do more.
+        Simulation::Unknown(reason::FALLBACK_RETRY) => Some(Act::Server),
+        Simulation::Fails(reason::MIN_VERSION_OFFER) => Some(Act::Client),
+        // The server chose less than was offered, and the offer would not do either.
+        Simulation::Fails(_) => {
+            let offered = offer.max_version().and_then(ProtocolVersion::rank);
+            let negotiated = record.negotiated_version.and_then(Version::rank);
+            Some(if offered > negotiated {
+                Act::Both
+            } else {
+                Act::Client
+            })
+        }
+        Simulation::Unknown(_) => None,
+    }
+}
+
+/// The offer was not captured: what was negotiated fits, or the rest is not known.
+fn negotiated_fits(record: &FlowRecord, accepts: &Accepts) -> Judgement {
+    if record.outcome == Outcome::JoinedMidStream || record.cipher_suite.is_none() {
+        let only_version = accepts.cipher_suites.is_none()
+            && accepts.groups.is_none()
+            && accepts.signature_algorithms.is_none()
+            && accepts.certificates.is_none()
+            && !(accepts.extended_master_secret || accepts.encrypt_then_mac || accepts.server_name);
+        return if only_version {
+            Judgement::OK
+        } else {
+            Judgement::unknown(undecided(record.outcome))
+        };
+    }
+    let suite = accepts
+        .cipher_suites
+        .as_ref()
+        .is_none_or(|own| record.cipher_suite.is_some_and(|s| own.contains(&s)));
+    let group = accepts
+        .groups
+        .as_ref()
+        .is_none_or(|own| record.named_group.is_some_and(|g| own.contains(&g)));
+    let rest = accepts.signature_algorithms.is_none()
+        && accepts.certificates.is_none()
+        && !accepts.server_name
+        && !accepts.encrypt_then_mac
+        && (!accepts.extended_master_secret || record.extended_master_secret == Some(true));
+    if suite && group && rest {
+        Judgement::OK
+    } else {
+        Judgement::unknown(reason::OFFER_NOT_SEEN)
+    }
+}
+
+/// A mail server that delivers to another: SMTP on port 25, by a client that calls itself by a host name, as RFC 5321
+/// section 4.1.1.1 asks of servers. (A device on the LAN may do so too; hence the assumption is said.)
+fn relays_mail(record: &FlowRecord) -> bool {
+    let named = record.client_name.as_deref().is_some_and(|name| {
+        name.contains('.') && !name.starts_with('[') && name.parse::<Ipv4Addr>().is_err()
+    });
+    record.service == Some("smtp") && record.server_port == 25 && named
+}
+
+const fn both(a: Option<Act>, b: Option<Act>) -> Option<Act> {
+    match (a, b) {
+        (None, other) | (other, None) => other,
+        (Some(Act::Client), Some(Act::Client)) => Some(Act::Client),
+        (Some(Act::Server), Some(Act::Server)) => Some(Act::Server),
+        _ => Some(Act::Both),
+    }
+}
+
+/// The reason id of a flow that cannot be judged.
+const fn undecided(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Negotiated => "version-not-seen",
+        Outcome::RefusedByServer => "refused-by-server",
+        Outcome::RefusedByClient => "refused-by-client",
+        Outcome::NoAnswer => "not-answered",
+        Outcome::ClientHelloOnly | Outcome::ServerHelloOnly => "one-direction",
+        Outcome::JoinedMidStream => "joined-mid-stream",
+        Outcome::Cleartext => "cleartext",
+        Outcome::Unknown => "not-seen",
+    }
+}
