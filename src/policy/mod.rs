@@ -20,6 +20,7 @@ pub mod rule;
 pub mod simulate;
 pub mod suite;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use judge::{Fit, Judge};
@@ -27,7 +28,7 @@ pub use route::{Cidr, CidrError, Networks};
 
 use self::accepts::Accepts;
 use self::role::Role;
-use self::rule::Rule;
+use self::rule::{Rule, Severity};
 use crate::record::Act;
 use crate::time::Timestamp;
 
@@ -74,6 +75,36 @@ impl Policy {
         self.rules.iter().find(|rule| rule.id == id)
     }
 
+    /// What a reason means, and where it comes from.
+    pub fn explain<'a>(&'a self, id: &'a str) -> Explanation<'a> {
+        match self.rule(id) {
+            Some(rule) => Explanation {
+                says: rule.says.as_deref().unwrap_or(rule.id).into(),
+                citation: rule.citation.as_deref(),
+                remedy_client: rule.remedy_client.as_deref(),
+                remedy_server: rule.remedy_server.as_deref(),
+            },
+            None => Explanation {
+                says: reason::says(id)
+                    .map_or_else(|| id.into(), |says| format!("The client {says}.").into()),
+                citation: None,
+                remedy_client: reason::remedy(id, Some(Act::Client)),
+                remedy_server: reason::remedy(id, Some(Act::Server)),
+            },
+        }
+    }
+
+    /// The reason that decides, of several that a flow has.
+    pub fn primary(&self, reasons: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+        reasons.min_by_key(|id| match self.rule(id).map(|rule| rule.severity) {
+            None if reason::is_besides(id) => 4,
+            None => 0,
+            Some(Severity::MustNot) => 1,
+            Some(Severity::ShouldNot) => 2,
+            Some(Severity::Note) => 3,
+        })
+    }
+
     /// What to do about a reason, by who must act.
     pub fn remedy(&self, id: &str, act: Option<Act>) -> Option<&str> {
         match self.rule(id) {
@@ -90,6 +121,19 @@ impl Policy {
             .or(rule.remedy_server.as_deref()),
         }
     }
+}
+
+/// What stands behind the id of a reason.
+#[derive(Clone, Debug)]
+pub struct Explanation<'a> {
+    /// What is wrong, a sentence.
+    pub says: Cow<'a, str>,
+    /// Where in the policy's sources it stands.
+    pub citation: Option<&'a str>,
+    /// What the client's side can do.
+    pub remedy_client: Option<&'a str>,
+    /// What the server's side can do.
+    pub remedy_server: Option<&'a str>,
 }
 
 #[cfg(test)]

@@ -60,6 +60,18 @@ pub const MAY_GO_CLEARTEXT: &str = "may-go-cleartext";
 /// The policy is in force from a later day on.
 pub const NOT_YET_IN_FORCE: &str = "not-yet-in-force";
 
+/// Whether a reason is told besides the one that decides.
+pub fn is_besides(id: &str) -> bool {
+    [
+        CLEARTEXT_CREDENTIALS,
+        STARTTLS_INJECTION,
+        OPPORTUNISTIC_ASSUMED,
+        MAY_GO_CLEARTEXT,
+        NOT_YET_IN_FORCE,
+    ]
+    .contains(&id)
+}
+
 /// What a reason says to people, as the end of a sentence that begins with the device.
 pub const fn says(reason: &str) -> Option<&'static str> {
     Some(match reason.as_bytes() {
@@ -91,12 +103,8 @@ pub const fn says(reason: &str) -> Option<&'static str> {
         b"starttls-injection" => {
             "has commands in the clear behind its request for TLS (CVE-2011-0411)"
         }
-        b"opportunistic-assumed" => {
-            "is assumed to send without TLS where TLS fails, as mail relays do"
-        }
-        b"may-go-cleartext" => {
-            "may send without TLS where TLS fails, or stop; the capture does not tell which"
-        }
+        b"opportunistic-assumed" => "is assumed to send without TLS then, as mail relays do",
+        b"may-go-cleartext" => "may then go on without TLS instead of stopping",
         b"not-yet-in-force" => "is judged by rules that come into force later",
         b"refused-by-server" => "was refused by the server already",
         b"refused-by-client" => "broke off the handshake already",
@@ -114,10 +122,10 @@ pub const fn remedy(reason: &str, act: Option<Act>) -> Option<&'static str> {
     let server = matches!(act, Some(Act::Server));
     Some(match reason.as_bytes() {
         b"min-version" | b"min-version-offer" | b"version" if server => {
-            "Switch a newer TLS version on in the server, or put a proxy or relay that speaks it in front."
+            "Switch newer TLS on in the server, or put a proxy or relay that speaks it in front."
         }
         b"min-version" | b"min-version-offer" | b"version" => {
-            "Switch a newer TLS version on, or update the firmware or the runtime that brings TLS; where there is none, send through a relay or proxy that speaks it."
+            "Switch newer TLS on, update its firmware or runtime, or send through a relay."
         }
         b"max-version" => {
             "Switch an older TLS version on beside the newest, or let the far end take newer ones."
@@ -126,10 +134,10 @@ pub const fn remedy(reason: &str, act: Option<Act>) -> Option<&'static str> {
             "Connect by name, not by address, with software that sends the name (server_name)."
         }
         b"cipher-suites" | b"ffdhe-groups" => {
-            "Switch suites with ECDHE and AES-GCM on, or update the firmware or the runtime that brings TLS."
+            "Switch suites with ECDHE and AES-GCM on, or update its firmware or runtime."
         }
         b"groups" => {
-            "Switch the accepted groups (usually secp256r1 and x25519) on, or update the runtime that brings TLS."
+            "Switch the accepted groups (usually secp256r1, x25519) on, or update its runtime."
         }
         b"certificate-key" | b"certificate-curve" => {
             "Update the client, or let the server keep a certificate with an RSA or a P-256 key besides."

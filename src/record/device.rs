@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
+use super::evidence::Evidences;
 use super::{Act, FlowRecord, Hours, Mac, Outcome, Route, SmallMap, Verdict, Version};
 use crate::hello::Offer;
 use crate::hello::version::is_grease;
+use crate::policy::simulate::Chosen;
 use crate::time::Timestamp;
 
 /// What tells one device's line from another.
@@ -192,6 +194,10 @@ pub struct Device {
     pub last_seen: Timestamp,
     /// Hours in which it was seen.
     pub hours: Hours,
+    /// What the far end that the policy describes would choose.
+    pub predicted: SmallMap<Chosen, u64>,
+    /// Its worst flows.
+    pub evidence: Evidences,
 }
 
 impl Default for Device {
@@ -210,6 +216,8 @@ impl Default for Device {
             first_seen: Timestamp(u64::MAX),
             last_seen: Timestamp(0),
             hours: Hours::default(),
+            predicted: SmallMap::default(),
+            evidence: Evidences::default(),
         }
     }
 }
@@ -259,6 +267,10 @@ impl Device {
         self.last_seen = self.last_seen.max(record.last_seen);
         self.hours
             .insert(record.first_seen, record.last_seen, MAX_HOUR_RANGES);
+        if let Some(chosen) = record.predicted {
+            self.predicted.count(chosen, MAX_PREDICTED);
+        }
+        self.evidence.add(record);
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -275,6 +287,8 @@ impl Device {
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
         self.hours.merge(other.hours);
+        self.predicted.add(other.predicted);
+        self.evidence.merge(other.evidence);
     }
 
     /// The worst of its flows.
@@ -369,6 +383,8 @@ impl Server {
 const MAX_NAMES: usize = 8;
 /// Different versions, fingerprints, VLANs or reasons kept of a device, in a shard.
 const MAX_WORDS: usize = 16;
+/// Predictions kept of a device, in a shard.
+const MAX_PREDICTED: usize = 4;
 /// Servers kept of a device, in a shard.
 const MAX_PEERS: usize = 32;
 /// Clients counted one by one of a server, in a shard.
@@ -402,7 +418,7 @@ fn peer_key(record: &FlowRecord) -> PeerKey {
     }
 }
 
-fn shortened(name: &str) -> Box<str> {
+pub(super) fn shortened(name: &str) -> Box<str> {
     short(name).into()
 }
 

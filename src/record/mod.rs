@@ -3,7 +3,9 @@
 //! In: the observations of a flow that ended. Out: an immutable [`FlowRecord`], visited field by field by whoever
 //! writes it. The names and their meaning are the contract's.
 
+mod connector;
 mod device;
+mod evidence;
 mod fields;
 mod hours;
 mod outcome;
@@ -13,7 +15,9 @@ mod tally;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+pub use connector::{Connector, ConnectorKey};
 pub use device::{Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey};
+pub use evidence::{Evidence, Evidences};
 pub(crate) use fields::decimal;
 pub use fields::{FIELDS, FieldSink, Name, OfferFields, Rendered, Word};
 pub use hours::Hours;

@@ -62,6 +62,11 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.0.get_mut(at).map(|(_, v)| v)
     }
 
+    /// The entries, the greatest key first.
+    pub fn by_key_descending(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().rev().map(|(k, v)| (k, v))
+    }
+
     /// Takes in all of `other`, without a cap, so that the order of merges does not matter; `join` puts together the
     /// values of equal keys.
     pub fn merge(&mut self, other: Self, mut join: impl FnMut(&mut V, V)) {

@@ -6,8 +6,8 @@ use hashbrown::HashMap;
 use hdrhistogram::Histogram;
 
 use super::{
-    Cause, Device, DeviceKey, FlowRecord, Mac, Outcome, Server, ServerKey, SmallMap, Upgrade,
-    Verdict, Version, Visibility,
+    Cause, Connector, ConnectorKey, Device, DeviceKey, FlowRecord, Mac, Outcome, Server, ServerKey,
+    SmallMap, Upgrade, Verdict, Version, Visibility,
 };
 
 /// Counts over flows. Each shard has one; at the end they are merged, and the order of merging does not matter.
@@ -38,6 +38,14 @@ pub struct Tally {
     /// Boxed: half of a map's places are empty after it grew.
     devices: HashMap<DeviceKey, Box<Device>, foldhash::fast::FixedState>,
     servers: HashMap<ServerKey, Box<Server>, foldhash::fast::FixedState>,
+    /// Verdicts by service.
+    pub verdicts_by_service: SmallMap<(Option<&'static str>, Verdict), u64>,
+    /// Verdicts of the flows that began in an hour, counted since the epoch.
+    pub verdicts_by_hour: SmallMap<(u64, Verdict), u64>,
+    /// Mail routes.
+    pub connectors: SmallMap<ConnectorKey, Connector>,
+    /// Mail sessions on routes beyond the cap.
+    pub sessions_of_unlisted_connectors: u64,
     max_devices: usize,
     max_servers: usize,
     /// Flows whose device has no line, because the cap was reached.
@@ -82,6 +90,10 @@ impl Tally {
             hello_us: SmallMap::default(),
             devices: HashMap::default(),
             servers: HashMap::default(),
+            verdicts_by_service: SmallMap::default(),
+            verdicts_by_hour: SmallMap::default(),
+            connectors: SmallMap::default(),
+            sessions_of_unlisted_connectors: 0,
             max_devices,
             max_servers,
             flows_of_unlisted_devices: 0,
@@ -101,6 +113,18 @@ impl Tally {
         self.verdicts.count(record.verdict, usize::MAX);
         self.services.count(record.service, usize::MAX);
         self.upgrades.count(record.upgrade, usize::MAX);
+        self.verdicts_by_service
+            .count((record.service, record.verdict), usize::MAX);
+        self.verdicts_by_hour.count(
+            (record.first_seen.seconds() / 3600, record.verdict),
+            MAX_HOURS,
+        );
+        if let Some(key) = ConnectorKey::of(record) {
+            match self.connectors.entry(key, MAX_CONNECTORS) {
+                Some(connector) => connector.add(record),
+                None => self.sessions_of_unlisted_connectors += 1,
+            }
+        }
         for (seen_so, unseen) in [
             (record.mid_stream, Unseen::MidStream),
             (record.visibility != Visibility::Both, Unseen::OneWay),
@@ -142,6 +166,10 @@ impl Tally {
         self.upgrades.add(other.upgrades);
         self.unseen.add(other.unseen);
         self.hello_us.merge(other.hello_us, HelloTimes::merge);
+        self.verdicts_by_service.add(other.verdicts_by_service);
+        self.verdicts_by_hour.add(other.verdicts_by_hour);
+        self.connectors.merge(other.connectors, Connector::merge);
+        self.sessions_of_unlisted_connectors += other.sessions_of_unlisted_connectors;
         for (key, device) in other.devices {
             self.devices.entry(key).or_default().merge(*device);
         }
@@ -279,6 +307,10 @@ impl HelloTimes {
     }
 }
 
+/// Hours counted one by one, times verdicts: two years.
+const MAX_HOURS: usize = 50_000;
+/// Mail routes counted one by one.
+const MAX_CONNECTORS: usize = 1_024;
 /// Version numbers counted one by one; hostile servers could send all 65,536.
 const MAX_VERSIONS: usize = 64;
 /// IPv4 addresses that one hardware address may have and still be a host's.
@@ -315,6 +347,8 @@ mod tests {
                         ..Offer::default()
                     };
                     FlowRecord {
+                        // As good as unique, as packet numbers are.
+                        first_packet: time,
                         client_ip: [10, 0, 0, client].into(),
                         client_mac: (mac > 0).then_some(Mac([2, 0, 0, 0, 0, mac])),
                         client_name: (mac > 1).then(|| format!("host-{client}").into()),

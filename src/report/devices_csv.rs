@@ -24,6 +24,7 @@ const COLUMNS: &[&str] = &[
     "first_seen",
     "last_seen",
     "hours",
+    "remedy",
 ];
 
 /// Writes a header and one row a device, the worst first, as in the other reports.
@@ -34,7 +35,7 @@ pub fn write_devices_csv(summary: &Summary, out: &mut dyn Write) -> io::Result<(
     writeln!(out, "{}", COLUMNS.join(","))?;
     let mut text = Vec::new();
     for (key, found) in summary.tally.devices() {
-        let cells = cells(device(&key, found), found.hours.len());
+        let cells = cells(device(&summary.policy, &key, found), found.hours.len());
         debug_assert_eq!(cells.len(), COLUMNS.len());
         for (i, cell) in cells.iter().enumerate() {
             if i > 0 {
@@ -83,6 +84,7 @@ fn cells(device: DeviceJson, hours: u64) -> Vec<String> {
         device.first_seen,
         device.last_seen,
         hours.to_string(),
+        device.remedy.unwrap_or_default(),
     ]
 }
 

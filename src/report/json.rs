@@ -1,5 +1,6 @@
 //! The report as one JSON object.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
@@ -7,8 +8,12 @@ use serde::Serialize;
 
 use super::vendor::vendor;
 use super::{Blind, Summary, escape};
+use crate::hello::registry::CipherSuite;
+use crate::policy::Policy;
+use crate::policy::simulate::Chosen;
 use crate::record::{
-    Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey, SmallMap, Word,
+    Connector, ConnectorKey, Device, DeviceKey, Evidence, Judgements, Peer, PeerKey, Server,
+    ServerKey, SmallMap, Verdict, Word,
 };
 use crate::time::Timestamp;
 
@@ -71,6 +76,11 @@ struct Report<'a, D, S> {
     inputs: Vec<InputJson<'a>>,
     policy: PolicyJson<'a>,
     totals: Totals,
+    verdicts_by_service: BTreeMap<&'static str, Counts>,
+    hours: Vec<Counts>,
+    connectors: Vec<ConnectorJson>,
+    sessions_of_connectors_not_listed: u64,
+    rules: BTreeMap<&'static str, RuleJson<'a>>,
     devices: D,
     servers: S,
     visibility: Counts,
@@ -101,6 +111,66 @@ struct SourceJson<'a> {
     url: &'a str,
     title: &'a str,
     date: Option<&'a str>,
+}
+
+/// What stands behind a reason.
+#[derive(Serialize)]
+struct RuleJson<'a> {
+    says: Cow<'a, str>,
+    citation: Option<&'a str>,
+    remedy_client: Option<&'a str>,
+    remedy_server: Option<&'a str>,
+}
+
+/// A mail route.
+#[derive(Serialize)]
+struct ConnectorJson {
+    route: &'static str,
+    role: Option<String>,
+    service: &'static str,
+    server: String,
+    address: String,
+    port: u16,
+    sessions: u64,
+    bytes: u64,
+    sessions_by_version: Counts,
+    bytes_by_version: Counts,
+    tls: &'static str,
+    mutual_tls: Counts,
+    devices: Vec<String>,
+    devices_not_listed: usize,
+    sessions_of_devices_not_counted: u64,
+}
+
+/// A flow that shows why.
+#[derive(Serialize)]
+pub(super) struct EvidenceJson {
+    flow_id: String,
+    first_packet: u64,
+    first_seen: String,
+    last_seen: String,
+    server: String,
+    port: u16,
+    sni: Option<String>,
+    service: Option<&'static str>,
+    upgrade: Option<&'static str>,
+    outcome: &'static str,
+    cause: Option<String>,
+    negotiated: Option<String>,
+    cipher_suite: Option<String>,
+    verdict: &'static str,
+    reasons: Vec<&'static str>,
+    act: Option<&'static str>,
+    predicted: Option<String>,
+    offer: Option<OfferJson>,
+}
+
+#[derive(Serialize)]
+struct OfferJson {
+    versions: Vec<String>,
+    cipher_suites: Vec<String>,
+    named_groups: Option<Vec<String>>,
+    signature_algorithms: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -141,6 +211,9 @@ pub(super) struct DeviceJson {
     pub(super) first_seen: String,
     pub(super) last_seen: String,
     pub(super) hours: Vec<String>,
+    pub(super) remedy: Option<String>,
+    pub(super) predicted: Counts,
+    pub(super) evidence: Vec<EvidenceJson>,
 }
 
 #[derive(Serialize)]
@@ -239,7 +312,17 @@ fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Serialize> {
             service: counts(&tally.services, |s| s.map(Into::into)),
             upgrade: counts(&tally.upgrades, |u| u.map(|u| u.name().into())),
         },
-        devices: Lazily(move || devices.clone().into_iter().map(|(key, d)| device(&key, d))),
+        verdicts_by_service: verdicts_by_service(summary),
+        hours: hours(summary),
+        connectors: connectors(summary),
+        sessions_of_connectors_not_listed: tally.sessions_of_unlisted_connectors,
+        rules: rules(summary, &devices, &servers),
+        devices: Lazily(move || {
+            devices
+                .clone()
+                .into_iter()
+                .map(|(key, d)| device(&summary.policy, &key, d))
+        }),
         servers: Lazily(move || servers.clone().into_iter().map(|(key, s)| server(&key, s))),
         visibility: visibility(summary),
         handshake_us: tally
@@ -258,7 +341,167 @@ fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Serialize> {
     }
 }
 
-pub(super) fn device(key: &DeviceKey, device: &Device) -> DeviceJson {
+/// Every reason that occurs, explained.
+fn rules<'a>(
+    summary: &'a Summary,
+    devices: &[(DeviceKey, &Device)],
+    servers: &[(ServerKey, &Server)],
+) -> BTreeMap<&'static str, RuleJson<'a>> {
+    let of_devices = devices.iter().map(|(_, d)| &d.judgements);
+    let judgements = of_devices.chain(servers.iter().map(|(_, s)| &s.judgements));
+    let ids: BTreeSet<_> = judgements
+        .flat_map(|j| j.reasons.iter().map(|((_, id), _)| *id))
+        .collect();
+    let explained = |id: &'static str| {
+        let explanation = summary.policy.explain(id);
+        let rule = RuleJson {
+            says: explanation.says,
+            citation: explanation.citation,
+            remedy_client: explanation.remedy_client,
+            remedy_server: explanation.remedy_server,
+        };
+        (id, rule)
+    };
+    ids.into_iter().map(explained).collect()
+}
+
+fn verdicts_by_service(summary: &Summary) -> BTreeMap<&'static str, Counts> {
+    let mut all = BTreeMap::<_, Counts>::new();
+    for ((service, verdict), n) in summary.tally.verdicts_by_service.iter() {
+        let of_service = all.entry(service.unwrap_or(NONE)).or_default();
+        of_service.insert(verdict.name().into(), (*n).into());
+    }
+    all
+}
+
+/// The hours of the capture, each with its flows by verdict.
+fn hours(summary: &Summary) -> Vec<Counts> {
+    let mut all = BTreeMap::<u64, [u64; Verdict::ALL.len()]>::new();
+    for ((hour, verdict), n) in summary.tally.verdicts_by_hour.iter() {
+        if let Some(sum) = all.entry(*hour).or_default().get_mut(*verdict as usize) {
+            *sum += n;
+        }
+    }
+    let line = |(hour, flows): (u64, [u64; Verdict::ALL.len()])| {
+        let mut line = Counts::new();
+        line.insert(
+            "hour".into(),
+            time(Timestamp(hour.saturating_mul(3_600_000_000_000))).into(),
+        );
+        line.insert("flows".into(), flows.iter().sum::<u64>().into());
+        for (verdict, n) in Verdict::ALL.iter().zip(flows) {
+            line.insert(verdict.name().into(), n.into());
+        }
+        line
+    };
+    all.into_iter().map(line).collect()
+}
+
+fn connectors(summary: &Summary) -> Vec<ConnectorJson> {
+    let mut all: Vec<_> = summary.tally.connectors.iter().collect();
+    all.sort_by(|(a_key, a), (b_key, b)| {
+        b.sessions.cmp(&a.sessions).then_with(|| a_key.cmp(b_key))
+    });
+    all.into_iter().map(|(key, c)| connector(key, c)).collect()
+}
+
+fn connector(key: &ConnectorKey, connector: &Connector) -> ConnectorJson {
+    let by_version = |pick: &dyn Fn(&(u64, u64)) -> u64| {
+        let mut counts = Counts::new();
+        for (version, sums) in connector.versions.iter() {
+            counts.insert(
+                version.map_or_else(|| "not known".into(), word),
+                pick(sums).into(),
+            );
+        }
+        if connector.in_the_clear.0 > 0 {
+            counts.insert("in the clear".into(), pick(&connector.in_the_clear).into());
+        }
+        counts
+    };
+    let name = connector
+        .names
+        .by_count()
+        .first()
+        .map(|(name, _)| String::from(&***name));
+    ConnectorJson {
+        route: key.route.name(),
+        role: key.role.as_deref().map(Into::into),
+        service: key.service,
+        server: name.unwrap_or_else(|| word(key.address)),
+        address: word(key.address),
+        port: key.port,
+        sessions: connector.sessions,
+        bytes: connector.bytes,
+        sessions_by_version: by_version(&|sums| sums.0),
+        bytes_by_version: by_version(&|sums| sums.1),
+        tls: connector.insistence(),
+        mutual_tls: counts(&connector.client_certificates, |c| {
+            Some(c.map_or("not seen", |c| c.name()).into())
+        }),
+        devices: names(&connector.devices),
+        devices_not_listed: connector.devices.len().saturating_sub(MAX_NAMES),
+        sessions_of_devices_not_counted: connector.sessions_of_other_devices,
+    }
+}
+
+/// "TLS 1.2 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".
+pub(super) fn predicted(chosen: Chosen) -> String {
+    let retry = if chosen.hello_retry {
+        ", after a HelloRetryRequest"
+    } else {
+        ""
+    };
+    format!(
+        "{} {}{retry}",
+        chosen.version(),
+        CipherSuite(chosen.cipher_suite)
+    )
+}
+
+fn evidence(flow: &Evidence) -> EvidenceJson {
+    fn list<T: ToString>(numbers: &[T]) -> Vec<String> {
+        numbers.iter().map(T::to_string).collect()
+    }
+    EvidenceJson {
+        flow_id: format!("{:016x}", flow.flow_id),
+        first_packet: flow.first_packet,
+        first_seen: time(flow.first_seen),
+        last_seen: time(flow.last_seen),
+        server: word(flow.server_ip),
+        port: flow.server_port,
+        sni: flow.sni.as_deref().map(Into::into),
+        service: flow.service,
+        upgrade: flow.upgrade.map(|u| u.name()),
+        outcome: flow.outcome.name(),
+        cause: flow.cause.map(|c| c.to_string()),
+        negotiated: flow.negotiated.map(word),
+        cipher_suite: flow.cipher_suite.map(|s| s.to_string()),
+        verdict: flow.verdict.name(),
+        reasons: flow.reasons.clone(),
+        act: flow.act.map(|a| a.name()),
+        predicted: flow.predicted.map(predicted),
+        offer: flow.offer.as_deref().map(|offer| OfferJson {
+            versions: list(&offer.versions),
+            cipher_suites: list(&offer.cipher_suites),
+            named_groups: offer.named_groups.as_deref().map(list),
+            signature_algorithms: offer.signature_algorithms.as_deref().map(list),
+        }),
+    }
+}
+
+/// The first of the worst reasons that something can be done about, and what.
+pub(super) fn remedy(policy: &Policy, judgements: &Judgements) -> Option<String> {
+    let act = judgements.worst_act();
+    let primary = policy.primary(judgements.worst_reasons());
+    primary
+        .into_iter()
+        .chain(judgements.worst_reasons())
+        .find_map(|id| policy.remedy(id, act))
+        .map(Into::into)
+}
+
+pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> DeviceJson {
     let peers = device.peers_by_weight();
     let mut services = SmallMap::<_, u64>::default();
     for (key, peer) in &peers {
@@ -304,6 +547,9 @@ pub(super) fn device(key: &DeviceKey, device: &Device) -> DeviceJson {
         first_seen: time(device.first_seen),
         last_seen: time(device.last_seen),
         hours: device.hours.iter().take(MAX_HOURS).map(time).collect(),
+        remedy: remedy(policy, judgements),
+        predicted: counts(&device.predicted, |chosen| Some(predicted(*chosen))),
+        evidence: device.evidence.iter().map(evidence).collect(),
     }
 }
 

@@ -5,16 +5,14 @@ use std::io;
 use std::net::IpAddr;
 
 use super::page::{Look, Page, Piece};
-use super::{heading, period, version_or_none};
-use crate::policy::Fit;
-use crate::policy::reason::{
-    CLEARTEXT, CLEARTEXT_CREDENTIALS, MIN_VERSION_OFFER, UNRANKED_VERSION,
-};
+use super::{heading, period};
+use crate::policy::reason::{self, CLEARTEXT, UNRANKED_VERSION};
+use crate::policy::{Fit, Policy};
 use crate::record::{
     Act, Device, DeviceKey, Hours, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap, Verdict,
     Version,
 };
-use crate::report::json::{stack_name, word};
+use crate::report::json::{remedy, stack_name, word};
 use crate::report::numbers::{counted, grouped};
 use crate::report::vendor::vendor;
 use crate::report::{Summary, escape};
@@ -75,12 +73,22 @@ impl Machine<'_> {
         peers.any(|(_, peer)| matches!(peer.route, Some(Route::Outbound | Route::Internal)))
     }
 
-    /// The newest version that a stack offers which has to change itself.
-    pub(super) fn newest_offer_that_breaks(&self) -> Option<Version> {
+    /// The newest version of a stack that breaks because all of its versions are too old.
+    pub(super) fn newest_offer_that_is_too_old(&self, policy: &Policy) -> Option<Version> {
         self.worst_stacks()
-            .filter(|(_, d)| matches!(d.judgements.worst_act(), Some(Act::Client | Act::Both)))
+            .filter(|(_, d)| {
+                let mut ids = d.judgements.worst_reasons();
+                ids.any(|id| matches!(id, reason::MIN_VERSION | reason::MIN_VERSION_OFFER))
+            })
             .filter_map(|(_, d)| newest(&d.offered))
+            .filter(|version| policy.accepts_version(*version) == Some(Fit::TooOld))
             .max()
+    }
+
+    /// The reason that decides over its worst flows.
+    pub(super) fn primary_reason(&self, policy: &Policy) -> Option<&'static str> {
+        self.worst_stacks()
+            .find_map(|(_, d)| policy.primary(d.judgements.worst_reasons()))
     }
 
     fn worst_stacks(&self) -> impl Iterator<Item = &(DeviceKey, &Device)> {
@@ -122,37 +130,39 @@ pub(super) fn devices(
     summary: &Summary,
     machines: &[Machine<'_>],
 ) -> io::Result<()> {
-    let attention = machines.iter().filter(|m| m.verdict() >= Verdict::AtRisk);
-    let (held_back, change): (Vec<_>, Vec<_>) =
-        attention.partition(|m| m.act() == Some(Act::Server));
-    let (clear, change): (Vec<_>, Vec<_>) = change.into_iter().partition(|m| m.is_in_the_clear());
-    let unknown: Vec<_> = machines
-        .iter()
-        .filter(|m| m.verdict() == Verdict::Unknown)
-        .collect();
-
-    if !change.is_empty() {
-        heading(page, "Devices that must change")?;
-    }
-    for (i, machine) in change.iter().take(MAX_DEVICES).enumerate() {
-        if i > 0 {
-            page.blank()?;
+    let all = |wanted: &dyn Fn(&Machine<'_>) -> bool| -> Vec<&Machine<'_>> {
+        machines.iter().filter(|m| wanted(m)).collect()
+    };
+    let held_back = |m: &Machine<'_>| m.act() == Some(Act::Server);
+    let breaks = |m: &Machine<'_>| m.verdict() == Verdict::Breaks;
+    for (title, found) in [
+        ("Devices that break", all(&|m| breaks(m) && !held_back(m))),
+        (
+            "Devices that go to cleartext",
+            all(&|m| m.verdict() == Verdict::GoesCleartext),
+        ),
+        (
+            "Devices at risk",
+            all(&|m| m.verdict() == Verdict::AtRisk && !m.is_in_the_clear()),
+        ),
+        (
+            "Devices that speak without TLS",
+            all(&|m| m.verdict() == Verdict::AtRisk && m.is_in_the_clear()),
+        ),
+    ] {
+        if !found.is_empty() {
+            heading(page, title)?;
         }
-        device(page, summary, machine)?;
-    }
-    more(page, change.len(), MAX_DEVICES, "device", "devices")?;
-
-    if !clear.is_empty() {
-        heading(page, "Devices that speak without TLS")?;
-    }
-    for (i, machine) in clear.iter().take(MAX_DEVICES).enumerate() {
-        if i > 0 {
-            page.blank()?;
+        for (i, machine) in found.iter().take(MAX_DEVICES).enumerate() {
+            if i > 0 {
+                page.blank()?;
+            }
+            device(page, summary, machine)?;
         }
-        device(page, summary, machine)?;
+        more(page, found.len(), MAX_DEVICES, "device", "devices")?;
     }
-    more(page, clear.len(), MAX_DEVICES, "device", "devices")?;
-
+    let held_back = all(&|m| breaks(m) && held_back(m));
+    let unknown = all(&|m| m.verdict() == Verdict::Unknown);
     if !held_back.is_empty() {
         heading(page, "Devices held back by a server")?;
     }
@@ -160,7 +170,6 @@ pub(super) fn devices(
         device_held_back(page, summary, machine)?;
     }
     more(page, held_back.len(), MAX_DEVICES, "device", "devices")?;
-
     if !unknown.is_empty() {
         heading(page, "Devices that could not be judged")?;
     }
@@ -245,11 +254,10 @@ fn others(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
     for (verdict, one, many) in [
         (
             Verdict::GoesCleartext,
-            "went on in the clear",
-            "went on in the clear",
+            "goes to cleartext",
+            "go to cleartext",
         ),
-        // Nothing but a session without TLS is at risk so far.
-        (Verdict::AtRisk, "is without TLS", "are without TLS"),
+        (Verdict::AtRisk, "is at risk", "are at risk"),
         (Verdict::Ok, "is not affected", "are not affected"),
         (
             Verdict::Unknown,
@@ -380,35 +388,47 @@ fn stack(
     peers(page, summary, &worst)?;
     let mut said: Vec<String> = Vec::new();
     for (_, peer) in &worst {
-        let sentence = sentence(machine, device, peer);
-        if !said.contains(&sentence) && said.len() < MAX_PEERS {
+        let sentence = sentence(summary, machine, device, peer);
+        if !said.iter().any(|text| text.starts_with(&sentence)) && said.len() < MAX_PEERS {
             page.paragraph(4, Look::Plain, &sentence)?;
             said.push(sentence);
         }
+    }
+    if let Some(remedy) = remedy(&summary.policy, &device.judgements) {
+        page.paragraph(4, Look::Dim, &remedy)?;
     }
     Ok(())
 }
 
 /// Who has to change, and why.
-fn sentence(machine: &Machine<'_>, device: &Device, peer: &Peer) -> String {
+fn sentence(summary: &Summary, machine: &Machine<'_>, device: &Device, peer: &Peer) -> String {
+    let judgements = &peer.judgements;
     let server_is_ours = matches!(peer.route, Some(Route::Inbound | Route::Internal));
     let offered = newest(&device.offered).map_or_else(|| "nothing known".into(), word);
-    let reasons = || peer.judgements.worst_reasons();
-    let refused = reasons().any(|reason| reason == MIN_VERSION_OFFER);
-    let client = |what: &str| {
-        let who = if machine.ours() {
-            "This device must change"
-        } else {
-            "Its owner must change this client"
-        };
-        format!("{who}: {what}.")
-    };
-    match peer.judgements.worst_act() {
-        Some(Act::Client) if refused => client(&format!(
-            "it offers nothing newer than {offered}, and nothing was negotiated"
-        )),
-        Some(Act::Client) => client(&format!("it offers nothing newer than {offered}")),
-        Some(Act::Server) => {
+    let has = |id: &str| judgements.worst_reasons().any(|reason| reason == id);
+    let primary = summary.policy.primary(judgements.worst_reasons());
+    let mut text = match (primary, judgements.worst_act()) {
+        (Some(reason::CLEARTEXT), None) => {
+            let asked = match judgements.worst() {
+                Some(Verdict::GoesCleartext) => {
+                    "TLS was asked for and not had; it went on without. "
+                }
+                _ => "",
+            };
+            let what = if has(reason::CLEARTEXT_CREDENTIALS) {
+                "Passwords or tokens"
+            } else {
+                "Its words"
+            };
+            return format!("{asked}{what} can be read on the way.");
+        }
+        (None, None) => {
+            return "Who must change is not known: the ClientHello was not captured.".into();
+        }
+        (Some(reason::MIN_VERSION), None) => {
+            "Who must change is not known: the ClientHello was not captured.".into()
+        }
+        (_, Some(Act::Server)) if has(reason::MIN_VERSION) => {
             let who = if server_is_ours {
                 "Our server must change"
             } else {
@@ -416,25 +436,49 @@ fn sentence(machine: &Machine<'_>, device: &Device, peer: &Peer) -> String {
             };
             format!("{who}: {offered} was offered.")
         }
-        Some(Act::Both) => client(&format!(
-            "it offers nothing newer than {offered}; the server must change too"
-        )),
-        None if reasons().any(|reason| reason == CLEARTEXT) => {
-            let asked = match peer.judgements.worst() {
-                Some(Verdict::GoesCleartext) => {
-                    "TLS was asked for and not had; it went on without. "
+        (Some(id), act) => {
+            let who = match act {
+                Some(Act::Server) if server_is_ours => "Our server must change: ",
+                Some(Act::Server) => "The other side must change its server: ",
+                _ if summary.policy.rule(id).is_some() => "",
+                None => "",
+                _ if machine.ours() => "This device must change: ",
+                _ => "Its owner must change this client: ",
+            };
+            let what = match (id, summary.policy.rule(id), reason::says(id)) {
+                (reason::MIN_VERSION | reason::MIN_VERSION_OFFER, ..) => {
+                    format!("it offers nothing newer than {offered}")
                 }
-                _ => "",
+                (_, Some(rule), _) => rule
+                    .says
+                    .as_deref()
+                    .unwrap_or(id)
+                    .trim_end_matches('.')
+                    .to_owned(),
+                (_, None, Some(says)) => format!("it {says}"),
+                _ => id.to_owned(),
             };
-            let what = if reasons().any(|reason| reason == CLEARTEXT_CREDENTIALS) {
-                "Passwords or tokens"
+            let both = if act == Some(Act::Both) {
+                "; the server must change too"
             } else {
-                "Its words"
+                ""
             };
-            format!("{asked}{what} can be read on the way.")
+            format!("{who}{what}{both}.")
         }
-        None => "Who must change is not known: the ClientHello was not captured.".into(),
+        (None, _) => String::new(),
+    };
+    for id in [
+        reason::OPPORTUNISTIC_ASSUMED,
+        reason::MAY_GO_CLEARTEXT,
+        reason::NOT_YET_IN_FORCE,
+    ] {
+        if has(id)
+            && let Some(says) = reason::says(id)
+        {
+            text.push_str(&format!(" It {says}."));
+        }
     }
+    text
 }
 
 fn unjudged(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
@@ -489,11 +533,8 @@ fn server_sentence(summary: &Summary, server: &Server) -> String {
         .into_iter()
         .take(4)
         .map(|(version, n)| {
-            format!(
-                "{} in {}",
-                version_or_none(*version),
-                counted(n, "flow", "flows")
-            )
+            let version = version.map_or_else(|| "no TLS".into(), word);
+            format!("{version} in {}", counted(n, "flow", "flows"))
         })
         .collect();
     let more = if server.flows_of_other_clients > 0 {
@@ -517,8 +558,16 @@ fn how(summary: &Summary, peer: &Peer) -> (Look, String) {
         .filter(|v| summary.policy.accepts_version(*v) == Some(Fit::TooOld))
         .map(word)
         .collect();
+    let seen: Vec<_> = peer
+        .negotiated
+        .iter()
+        .filter_map(|(v, _)| v.map(word))
+        .collect();
     let words = match (rejected.is_empty(), peer.outcomes.by_count().first()) {
         (false, _) => return (Look::Bad, format!("{} with", rejected.join(" and "))),
+        (true, Some((Outcome::Negotiated, _))) if !seen.is_empty() => {
+            return (Look::Plain, format!("{} with", seen.join(" and ")));
+        }
         (true, Some((Outcome::RefusedByServer, _))) => "refused by",
         (true, Some((Outcome::RefusedByClient, _))) => "broken off with",
         (true, Some((Outcome::NoAnswer, _))) => "no answer from",

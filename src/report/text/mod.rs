@@ -1,19 +1,20 @@
 //! The report for people: the answer first, then who has to do what, then what could not be seen.
 
+mod answer;
 mod attention;
 mod page;
+mod routes;
 
 use std::io::{self, Write};
 
 pub use page::Style;
 
-use self::attention::Machine;
 use self::page::{Look, Page, padded};
 use super::json::word;
 use super::numbers::{counted, grouped, percent, size, span};
 use super::{Summary, escape};
 use crate::policy::Fit;
-use crate::record::{Act, Outcome, Verdict, Version};
+use crate::record::Outcome;
 use crate::time::Timestamp;
 
 /// Writes the report.
@@ -27,7 +28,7 @@ pub fn write_text(summary: &Summary, style: &Style, out: &mut dyn Write) -> io::
     if summary.tally.flows == 0 {
         no_flows(&mut page, summary)?;
     } else {
-        answer(&mut page, summary, &machines)?;
+        answer::answer(&mut page, summary, &machines)?;
     }
     if summary.cut_short {
         page.paragraph(
@@ -42,116 +43,9 @@ pub fn write_text(summary: &Summary, style: &Style, out: &mut dyn Write) -> io::
         versions(&mut page, summary)?;
         attention::devices(&mut page, summary, &machines)?;
         attention::servers(&mut page, summary)?;
+        routes::mail_routes(&mut page, summary)?;
     }
     unseen(&mut page, summary)
-}
-
-/// The answer, in five lines at the most.
-fn answer(page: &mut Page<'_>, summary: &Summary, machines: &[Machine<'_>]) -> io::Result<()> {
-    let policy = &*summary.policy.name;
-    let of_all = counted(machines.len() as u64, "device", "devices");
-    let breaking: Vec<_> = machines
-        .iter()
-        .filter(|m| m.verdict() == Verdict::Breaks)
-        .collect();
-    let unknown = machines
-        .iter()
-        .filter(|m| m.verdict() == Verdict::Unknown)
-        .count();
-    let in_the_clear = machines.iter().filter(|m| m.is_in_the_clear()).count();
-    match breaking.len() as u64 {
-        0 if unknown > 0 || in_the_clear > 0 => page.line(&[(
-            Look::Good,
-            format!("No device is seen to break under {policy}."),
-        )])?,
-        0 => page.line(&[(
-            Look::Good,
-            format!("Nothing breaks under {policy}: {of_all}, all fine."),
-        )])?,
-        n => {
-            let verb = if n == 1 { "breaks" } else { "break" };
-            page.line(&[(
-                Look::Bad,
-                format!("{} of {of_all} {verb} under {policy}.", grouped(n)),
-            )])?;
-        }
-    }
-    if in_the_clear > 0 {
-        let devices = counted(in_the_clear as u64, "device speaks", "devices speak");
-        let text = format!("{devices} without TLS, for all on the way to read.");
-        page.paragraph(2, Look::Warn, &text)?;
-    }
-    let acts = |wanted: &dyn Fn(Option<Act>) -> bool| -> Vec<&Machine<'_>> {
-        let found = breaking.iter().filter(|m| wanted(m.act()));
-        found.copied().collect()
-    };
-    let clients = acts(&|act| matches!(act, Some(Act::Client | Act::Both)));
-    if !clients.is_empty() {
-        let newest = clients
-            .iter()
-            .filter_map(|m| m.newest_offer_that_breaks())
-            .max();
-        let newest = newest.map_or_else(String::new, |v| format!(" newer than {}", word(v)));
-        let foreign = clients.iter().filter(|m| !m.ours()).count();
-        page.paragraph(
-            2,
-            Look::Plain,
-            &format!(
-                "{} must change {}: {} nothing{newest}{}.",
-                grouped(clients.len() as u64),
-                if clients.len() == 1 {
-                    "itself"
-                } else {
-                    "themselves"
-                },
-                if clients.len() == 1 {
-                    "it offers"
-                } else {
-                    "they offer"
-                },
-                match foreign {
-                    0 => String::new(),
-                    n if n == clients.len() && n == 1 => "; it is not ours".into(),
-                    n if n == clients.len() => "; they are not ours".into(),
-                    n => format!("; {} of them not ours", grouped(n as u64)),
-                },
-            ),
-        )?;
-    }
-    let held_back = acts(&|act| act == Some(Act::Server)).len() as u64;
-    if held_back > 0 {
-        let servers = summary.tally.servers();
-        let servers = servers.iter().filter(|(_, s)| s.must_change()).count() as u64;
-        page.paragraph(
-            2,
-            Look::Plain,
-            &format!(
-                "{} held back by {} that chose less than was offered.",
-                if held_back == 1 {
-                    "1 is".into()
-                } else {
-                    format!("{} are", grouped(held_back))
-                },
-                counted(servers, "server", "servers"),
-            ),
-        )?;
-    }
-    let nobody = acts(&|act| act.is_none()).len() as u64;
-    if nobody > 0 {
-        page.paragraph(
-            2,
-            Look::Plain,
-            &format!(
-                "Of {}, who must change is not known: the ClientHello was not captured.",
-                grouped(nobody)
-            ),
-        )?;
-    }
-    if unknown > 0 {
-        let devices = counted(unknown as u64, "device", "devices");
-        page.paragraph(2, Look::Warn, &format!("{devices} could not be judged."))?;
-    }
-    Ok(())
 }
 
 /// There is no answer; why that may be.
@@ -359,11 +253,6 @@ fn period(first: Timestamp, last: Timestamp) -> String {
         format!("{} {}", date(last), clock(last))
     };
     format!("{} {} to {until} UTC", date(first), clock(first))
-}
-
-/// A version, or that there was none.
-fn version_or_none(version: Option<Version>) -> String {
-    version.map_or_else(|| "no version".into(), word)
 }
 
 #[cfg(test)]
