@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use crate::record::FlowRecord;
+use crate::report::parquet;
 use crate::report::{append_csv, append_csv_header, append_ndjson};
 
 /// A form of flow records.
@@ -18,13 +19,23 @@ pub enum FlowFormat {
     Ndjson,
     /// One row a record, after a row of names.
     Csv,
+    /// Typed columns; made from NDJSON, because its rows are not written one by one.
+    Parquet,
 }
 
 impl FlowFormat {
+    /// The form in which records are handed to [`FlowOutputs::write`] for this one.
+    pub const fn handed_as(self) -> Self {
+        match self {
+            Self::Parquet => Self::Ndjson,
+            other => other,
+        }
+    }
+
     /// Appends what stands before all records.
     pub fn append_header(self, out: &mut Vec<u8>) {
         match self {
-            Self::Ndjson => {}
+            Self::Ndjson | Self::Parquet => {}
             Self::Csv => append_csv_header(out),
         }
     }
@@ -32,7 +43,7 @@ impl FlowFormat {
     /// Appends one record.
     pub fn append(self, record: &FlowRecord, out: &mut Vec<u8>) {
         match self {
-            Self::Ndjson => append_ndjson(record, out),
+            Self::Ndjson | Self::Parquet => append_ndjson(record, out),
             Self::Csv => append_csv(record, out),
         }
     }
@@ -145,6 +156,16 @@ impl Output {
     }
 }
 
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Output").field(&self.target).finish()
@@ -153,7 +174,26 @@ impl fmt::Debug for Output {
 
 /// Where the flow records go: any number of outputs, each in its form.
 #[derive(Debug, Default)]
-pub struct FlowOutputs(Vec<(FlowFormat, Output)>);
+pub struct FlowOutputs(Vec<(FlowFormat, Sink)>);
+
+#[derive(Debug)]
+enum Sink {
+    /// Gets the bytes as they are.
+    Plain(Output),
+    /// Makes columns of them.
+    Parquet(Target, Box<parquet::Writer<Output>>),
+}
+
+impl Sink {
+    fn write(&mut self, records: &[u8]) -> Result<(), OutputError> {
+        match self {
+            Self::Plain(output) => output.write(records),
+            Self::Parquet(target, writer) => writer
+                .write_ndjson(records)
+                .map_err(|why| OutputError::new(target, why)),
+        }
+    }
+}
 
 impl FlowOutputs {
     /// Opens all targets and writes the headers.
@@ -163,18 +203,30 @@ impl FlowOutputs {
     pub fn open(targets: &[(Target, FlowFormat)]) -> Result<Self, OutputError> {
         let mut outputs = Vec::new();
         for (target, format) in targets {
-            let mut output = Output::open(target)?;
-            let mut header = Vec::new();
-            format.append_header(&mut header);
-            output.write(&header)?;
-            outputs.push((*format, output));
+            let output = Output::open(target)?;
+            let sink = if *format == FlowFormat::Parquet {
+                let writer =
+                    parquet::Writer::new(output).map_err(|why| OutputError::new(target, why))?;
+                Sink::Parquet(target.clone(), Box::new(writer))
+            } else {
+                let mut header = Vec::new();
+                format.append_header(&mut header);
+                let mut output = output;
+                output.write(&header)?;
+                Sink::Plain(output)
+            };
+            outputs.push((*format, sink));
         }
         Ok(Self(outputs))
     }
 
     /// The forms in which records are wanted, each once, in a fixed order. None: nobody wants records.
     pub fn formats(&self) -> Vec<FlowFormat> {
-        let mut formats: Vec<_> = self.0.iter().map(|(format, _)| *format).collect();
+        let mut formats: Vec<_> = self
+            .0
+            .iter()
+            .map(|(format, _)| format.handed_as())
+            .collect();
         formats.sort_unstable();
         formats.dedup();
         formats
@@ -186,8 +238,23 @@ impl FlowOutputs {
     /// # Errors
     /// Where not all bytes could be written.
     pub fn write(&mut self, format: FlowFormat, records: &[u8]) -> Result<(), OutputError> {
-        for (_, output) in self.0.iter_mut().filter(|(f, _)| *f == format) {
-            output.write(records)?;
+        for (_, sink) in self.0.iter_mut().filter(|(f, _)| f.handed_as() == format) {
+            sink.write(records)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what only the end of all records allows to write. A file of a form that needs it is not whole before.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub fn finish(&mut self) -> Result<(), OutputError> {
+        for (_, sink) in &mut self.0 {
+            if let Sink::Parquet(target, writer) = sink {
+                writer
+                    .finish()
+                    .map_err(|why| OutputError::new(target, why))?;
+            }
         }
         Ok(())
     }
