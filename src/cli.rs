@@ -33,6 +33,13 @@ pub enum Command {
     /// reports who negotiated which TLS version with whom, and what breaks under the policy.
     #[command(after_long_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
+    /// Compare two JSON reports
+    ///
+    /// Tells who was fixed, who newly fails, who went to cleartext and who is gone. Exit code: 0 nothing got worse, 1
+    /// something did, 2 the work could not be done.
+    Diff(DiffArgs),
+    /// Show the policies
+    Policy(PolicyArgs),
     /// Print the manual page or shell completions
     Generate(GenerateArgs),
 }
@@ -42,7 +49,8 @@ pub enum Command {
 pub struct AuditArgs {
     /// Captures; `-` reads standard input
     ///
-    /// Several are read as one trace, ordered by the time of their first packets.
+    /// Several are read as one trace, ordered by the time of their first packets. Flow records saved by --flows
+    /// FILE.ndjson are judged again without the packets.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
@@ -54,11 +62,11 @@ pub struct AuditArgs {
 /// What every way of auditing takes.
 #[derive(Debug, Args)]
 pub struct SharedArgs {
-    /// Rules to judge by
-    #[arg(long, value_name = "NAME", default_value = "m365", help_heading = JUDGING)]
+    /// Rules to judge by: a policy's name (see `hellotap policy list`), or a file that ends in .toml
+    #[arg(long, value_name = "NAME|FILE", default_value = "m365", help_heading = JUDGING)]
     pub policy: String,
 
-    /// Judge as on that day, such as 2027-01-01 [default: the day of the capture's last packet]
+    /// Judge as on that day, such as 2027-01-01 [default: the day of each flow's last packet]
     #[arg(long, value_name = "DATE", help_heading = JUDGING)]
     pub at: Option<String>,
 
@@ -77,7 +85,7 @@ pub struct SharedArgs {
     #[arg(long, value_name = "PATH", action = ArgAction::Append, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub report: Vec<PathBuf>,
 
-    /// Write one record a flow: .ndjson or .csv; `-` is NDJSON on standard output; may be repeated
+    /// Write one record a flow: .ndjson, .csv or .parquet; `-` is NDJSON on standard output; may be repeated
     ///
     /// With `-`, the report goes to standard error. Records are written soon after their flow ends.
     #[arg(long, value_name = "PATH|-", action = ArgAction::Append, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
@@ -100,6 +108,49 @@ pub struct SharedArgs {
     /// The results are the same for every number. More than 64 are not of use and count as 64.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = READING)]
     pub workers: Option<u16>,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The report from before the change, as --report FILE.json writes it
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::FilePath)]
+    pub before: PathBuf,
+
+    /// The report from after it
+    #[arg(value_name = "AFTER", value_hint = ValueHint::FilePath)]
+    pub after: PathBuf,
+
+    /// Form of the comparison
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto)]
+    pub color: ColorWhen,
+}
+
+/// Arguments of `policy`.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// What to show.
+    #[command(subcommand)]
+    pub what: PolicyCommand,
+}
+
+/// What `policy` shows.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List the policies that come with the program, with their sources
+    List,
+    /// Print a policy as the file that it is: a base for one of your own
+    ///
+    /// Your own file is checked, and printed where it is sound.
+    Show {
+        /// A policy's name, or a file that ends in .toml
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 /// Arguments of `generate`.

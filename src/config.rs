@@ -1,5 +1,6 @@
 //! From what was typed to what is done: flags checked and resolved, and every cap in one place, its unit in its name.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read as _};
 use std::num::NonZero;
@@ -196,16 +197,13 @@ fn flow_format(path: &Path) -> Result<FlowFormat, UsageError> {
     match extension(path) {
         Some("ndjson" | "jsonl") => Ok(FlowFormat::Ndjson),
         Some("csv") => Ok(FlowFormat::Csv),
-        Some("parquet") => Err(UsageError::new(
-            "--flows",
-            "this version does not write Parquet yet; use .ndjson or .csv",
-        )),
+        Some("parquet") => Ok(FlowFormat::Parquet),
         // /dev/stdout, a named pipe, a shell's >(…): they have no extension to go by.
         _ if is_special(&Target::File(path.into())) => Ok(FlowFormat::Ndjson),
         _ => Err(UsageError::new(
             "--flows",
             format!(
-                "the form follows from the name: .ndjson, .jsonl or .csv, not {}",
+                "the form follows from the name: .ndjson, .jsonl, .csv or .parquet, not {}",
                 path.display()
             ),
         )),
@@ -247,22 +245,30 @@ fn processors() -> usize {
         .min(64)
 }
 
-/// A built-in policy by its name, or a file: whatever has an extension or a folder in its name.
 fn policy(name: &str) -> Result<Policy, UsageError> {
-    if let Some(policy) = Policy::named(name) {
-        return Ok(policy);
+    policy_text(name).and_then(|text| {
+        policy::file::parse(&text)
+            .map_err(|error| UsageError::new("--policy", format!("{name}: {error}")))
+    })
+}
+
+/// The text of a built-in policy by its name, or of a file: whatever ends in .toml or names a folder.
+///
+/// # Errors
+/// Where there is none, or it cannot be read.
+pub fn policy_text(name: &str) -> Result<Cow<'static, str>, UsageError> {
+    if let Some(builtin) = builtin::find(name) {
+        return Ok(builtin.text.into());
     }
     let wrong = |why: String| UsageError::new("--policy", why);
     if extension(Path::new(name)) != Some("toml") && !name.contains('/') {
-        let known: Vec<_> = builtin::ALL.iter().map(|builtin| builtin.name).collect();
         return Err(wrong(format!(
-            "there is no policy `{name}`; known: {}; a file's name ends in .toml",
-            known.join(", ")
+            "there is no policy `{name}`; `hellotap policy list` names those there are, and a file's name ends in .toml"
         )));
     }
     let text =
         read_capped(Path::new(name)).map_err(|why| wrong(format!("cannot read {name}: {why}")))?;
-    policy::file::parse(&text).map_err(|error| wrong(format!("{name}: {error}")))
+    Ok(text.into())
 }
 
 /// A text file of a size that somebody may have written by hand.
@@ -414,6 +420,14 @@ mod tests {
     fn errors_name_the_flag_and_the_way_out() {
         for (line, message) in [
             (
+                "a --policy x",
+                "--policy: there is no policy `x`; `hellotap policy list` names those there are, and a file's name ends in .toml",
+            ),
+            (
+                "a --policy /nowhere/x.toml",
+                "--policy: cannot read /nowhere/x.toml: No such file or directory (os error 2)",
+            ),
+            (
                 "a --at 2027-02-30",
                 "--at: `2027-02-30` is not a day from 1970-01-01 on, written YYYY-MM-DD",
             ),
@@ -422,12 +436,8 @@ mod tests {
                 "--ours: `lan` is not an IP address; write 10.0.0.0/8, 2001:db8::/32 or one address",
             ),
             (
-                "a --flows x.parquet",
-                "--flows: this version does not write Parquet yet; use .ndjson or .csv",
-            ),
-            (
                 "a --flows x.txt",
-                "--flows: the form follows from the name: .ndjson, .jsonl or .csv, not x.txt",
+                "--flows: the form follows from the name: .ndjson, .jsonl, .csv or .parquet, not x.txt",
             ),
             (
                 "a --report x",

@@ -23,6 +23,7 @@ pub mod hello;
 pub mod output;
 pub mod policy;
 pub mod record;
+pub mod rejudge;
 pub mod replay;
 pub mod report;
 pub mod run;

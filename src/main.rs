@@ -1,12 +1,18 @@
 //! Parse, run, exit code.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal as _, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
-use hellotap::cli::{AuditArgs, Cli, Command, Generate};
-use hellotap::config::{AuditOptions, OutputOptions};
+use hellotap::cli::{AuditArgs, Cli, Command, DiffArgs, Format, Generate, PolicyCommand};
+use hellotap::config::{AuditOptions, OutputOptions, policy_text};
 use hellotap::output::{FlowOutputs, Output, OutputError, ReportFormat, Target};
+use hellotap::policy::{builtin, file};
+use hellotap::rejudge;
+use hellotap::report::diff::{Diff, Saved};
 use hellotap::report::progress::Progress;
 use hellotap::report::{Style, Summary, write_devices_csv, write_json, write_text};
 use hellotap::run::{self, RunError};
@@ -22,6 +28,8 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Audit(args) => audit(args),
+        Command::Diff(args) => diff(&args),
+        Command::Policy(args) => policy(args.what).map(|()| CLEAN),
         Command::Generate(args) => generate(args.what).map(|()| CLEAN),
     };
     match done {
@@ -46,13 +54,26 @@ fn audit(args: AuditArgs) -> anyhow::Result<u8> {
     for (target, format) in &outputs.reports {
         reports.push((Output::open(target)?, *format));
     }
-    let progress = Progress::on_stderr(options.input_bytes());
-    let (summary, stats) = run::audit(&options, &mut flows, &progress)?;
-    progress.finish();
-    if options.stats {
-        // The talk: that nobody listens is no failure.
-        let _ = write!(io::stderr(), "{stats}");
-    }
+    let saved = options
+        .inputs
+        .iter()
+        .filter(|input| rejudge::is_saved(input))
+        .count();
+    let summary = if saved == 0 {
+        let progress = Progress::on_stderr(options.input_bytes());
+        let (summary, stats) = run::audit(&options, &mut flows, &progress)?;
+        progress.finish();
+        if options.stats {
+            // The talk: that nobody listens is no failure.
+            let _ = write!(io::stderr(), "{stats}");
+        }
+        summary
+    } else if saved == options.inputs.len() {
+        rejudge::audit(&options, &mut flows)?
+    } else {
+        anyhow::bail!("captures and saved flow records cannot be audited together");
+    };
+    flows.finish()?;
     for (output, format) in &mut reports {
         output.write_with(|out| render(&summary, *format, &Style::plain(), out))?;
     }
@@ -88,6 +109,54 @@ fn render(
         ReportFormat::Json => write_json(summary, out),
         ReportFormat::Csv => write_devices_csv(summary, out),
     }
+}
+
+fn diff(args: &DiffArgs) -> anyhow::Result<u8> {
+    let read = |path: &Path| {
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        Saved::read(BufReader::new(file))
+            .map_err(|why| anyhow::anyhow!("{} is not a JSON report: {why}", path.display()))
+    };
+    let diff = Diff::new(&read(&args.before)?, &read(&args.after)?);
+    let stdout = io::stdout();
+    let style = Style::detect(args.color, stdout.is_terminal(), &stdout);
+    Output::open(&Target::Stdout)?.write_with(|out| match args.format {
+        Format::Text => diff.write_text(&style, out),
+        Format::Json => diff.write_json(out),
+    })?;
+    Ok(if diff.is_worse() { BREAKS } else { CLEAN })
+}
+
+fn policy(what: PolicyCommand) -> anyhow::Result<()> {
+    let text = match what {
+        PolicyCommand::List => policy_list(),
+        PolicyCommand::Show { name } => {
+            let text = policy_text(&name)?;
+            file::parse(&text).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+            text.into_owned()
+        }
+    };
+    Output::open(&Target::Stdout)?.write(text.as_bytes())?;
+    Ok(())
+}
+
+fn policy_list() -> String {
+    let mut text = String::new();
+    for builtin in builtin::ALL {
+        let policy = builtin.policy();
+        text.push_str(&format!("{}\n  {}\n", policy.name, policy.title));
+        if policy.secondary {
+            text.push_str("  written from secondary sources: check it before you rely on it\n");
+        }
+        for source in &policy.sources {
+            let date = source
+                .date
+                .as_deref()
+                .map_or_else(String::new, |date| format!(" ({date})"));
+            text.push_str(&format!("  {}{date}\n    {}\n", source.title, source.url));
+        }
+    }
+    text
 }
 
 fn generate(what: Generate) -> anyhow::Result<()> {

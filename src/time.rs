@@ -40,6 +40,23 @@ impl Timestamp {
         time.to_string().starts_with(text).then_some(time)
     }
 
+    /// Reads what [`Self::write_rfc3339`] writes; `None` for anything else.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let (day, clock) = text.split_once('T')?;
+        let (clock, fraction) = clock.strip_suffix('Z')?.split_once('.')?;
+        let mut parts = clock
+            .split(':')
+            .map(|part| part.parse::<u8>().ok().map(u64::from));
+        let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+        let nanoseconds = (fraction.len() == 9)
+            .then(|| fraction.parse::<u64>().ok())
+            .flatten()?;
+        let within = (hour * 3600 + minute * 60 + second) * 1_000_000_000 + nanoseconds;
+        let time = Self(Self::from_date(day)?.0.checked_add(within)?);
+        // Numbers out of range, signs and the like come out as another text.
+        (time.to_string() == text).then_some(time)
+    }
+
     /// Appends RFC 3339 in UTC with nanoseconds, `2018-10-31T23:59:59.000000001Z`.
     pub fn write_rfc3339(self, out: &mut Vec<u8>) {
         // Civil date from days, after the well-known era arithmetic of the proleptic Gregorian calendar.

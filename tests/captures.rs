@@ -50,6 +50,20 @@ fn records(ndjson: &[u8]) -> Vec<Map<String, Value>> {
 }
 
 #[test]
+fn saved_records_are_judged_again_without_the_packets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let saved = folder.path().join("flows.ndjson");
+    for (capture, _) in truths() {
+        let records = audit(&capture, 2);
+        if records.is_empty() {
+            continue;
+        }
+        std::fs::write(&saved, &records).expect("there is room");
+        assert!(audit(&saved, 1) == records, "{}", capture.display());
+    }
+}
+
+#[test]
 fn any_number_of_workers_gives_the_same_bytes() {
     for (capture, _) in truths() {
         let one = audit(&capture, 1);

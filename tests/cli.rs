@@ -59,7 +59,7 @@ fn help_tells_every_default_and_fits_the_page() {
         "[default: text]",
         "[default: auto]",
         "[default: the processors]",
-        "[default: the day of the capture's last packet]",
+        "[default: the day of each flow's last packet]",
         "[default: private and",
     ] {
         assert!(run.stdout.contains(default), "{default}");
@@ -93,11 +93,10 @@ fn arguments_that_make_no_sense_are_refused() {
 #[test]
 fn values_that_make_no_sense_are_refused_in_one_line() {
     for (flag, value, words) in [
-        ("--policy", "x", "no policy `x`; known: m365"),
+        ("--policy", "x", "there is no policy `x`"),
         ("--at", "tomorrow", "--at: `tomorrow` is not a day"),
         ("--ours", "lan", "--ours: `lan` is not an IP address"),
-        ("--flows", "x.parquet", "does not write Parquet yet"),
-        ("--flows", "x.txt", ".ndjson, .jsonl or .csv"),
+        ("--flows", "x.txt", ".ndjson, .jsonl, .csv or .parquet"),
         ("--report", "x.txt", ".json or .csv"),
     ] {
         hellotap(&["audit", "x.pcap", flag, value]).fails_with(words);
@@ -165,4 +164,87 @@ fn a_full_disk_is_an_error_and_a_closed_pipe_is_not() {
     let output = program().stdout(writer).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn policies_are_listed_shown_and_checked() {
+    let list = hellotap(&["policy", "list"]);
+    assert_eq!(list.code, Some(0));
+    for name in [
+        "m365",
+        "azure",
+        "rfc8996",
+        "bcp195",
+        "pci-dss-4.0.1",
+        "bsi-tr-02102-2",
+        "mozilla-5.8-intermediate",
+        "pq-ready",
+    ] {
+        assert!(list.stdout.lines().any(|line| line == name), "{name}");
+    }
+    let shown = hellotap(&["policy", "show", "m365"]);
+    assert_eq!(shown.code, Some(0));
+    // What is shown is a policy file.
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = folder.path().join("own.toml");
+    std::fs::write(&own, &shown.stdout).expect("there is room");
+    assert_eq!(
+        hellotap(&["policy", "show", &own.to_string_lossy()]).stdout,
+        shown.stdout
+    );
+    std::fs::write(&own, "name = \"x\"\n\n[accepts]\nmin_version = \"1.2\"\n")
+        .expect("there is room");
+    hellotap(&["policy", "show", &own.to_string_lossy()]).fails_with("line 4: `1.2` is no version");
+    hellotap(&[
+        "audit",
+        "--policy",
+        &own.to_string_lossy(),
+        "captures/office.pcap",
+    ])
+    .fails_with("line 4: `1.2` is no version");
+    hellotap(&["policy", "show", "m366"]).fails_with("there is no policy `m366`");
+}
+
+#[test]
+fn reports_are_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [before, after] = ["m365", "mozilla-5.8-modern"].map(|policy| {
+        let path = folder.path().join(format!("{policy}.json"));
+        let path = path.to_string_lossy().into_owned();
+        hellotap(&[
+            "audit",
+            "--policy",
+            policy,
+            "--report",
+            &path,
+            "captures/office.pcap",
+        ]);
+        path
+    });
+    let same = hellotap(&["diff", &before, &before]);
+    assert_eq!(same.code, Some(0), "{}", same.stderr);
+    let worse = hellotap(&["diff", &before, &after]);
+    assert_eq!(worse.code, Some(1));
+    assert!(worse.stdout.contains("Newly breaks"), "{}", worse.stdout);
+    let json = hellotap(&["diff", "--format", "json", &before, &after]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("one object");
+    assert_eq!(json["type"], "diff");
+    assert_eq!(json["worse"], true);
+    hellotap(&["diff", &before, "captures/office.pcap"])
+        .fails_with("captures/office.pcap is not a JSON report");
+    hellotap(&["diff", &before, "/nowhere"]).fails_with("cannot open /nowhere");
+}
+
+#[test]
+fn saved_records_and_captures_do_not_mix() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flows = folder
+        .path()
+        .join("flows.ndjson")
+        .to_string_lossy()
+        .into_owned();
+    hellotap(&["audit", "--flows", &flows, "captures/office.pcap"]);
+    let again = hellotap(&["audit", "--policy", "mozilla-5.8-old", &flows]);
+    assert_eq!(again.code, Some(0), "{}", again.stdout);
+    hellotap(&["audit", &flows, "captures/office.pcap"]).fails_with("cannot be audited together");
 }

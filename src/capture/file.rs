@@ -113,6 +113,16 @@ pub enum CaptureError {
     },
 }
 
+impl CaptureError {
+    /// Why `path` could not be read.
+    pub fn unreadable(path: &Path, reason: io::Error) -> Self {
+        Self::Unreadable {
+            name: path.display().to_string(),
+            reason,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Format {
     Pcap(pcap::Records),

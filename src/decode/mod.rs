@@ -85,7 +85,8 @@ pub enum Tunnel {
 }
 
 impl Tunnel {
-    const ALL: [Self; 20] = [
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 20] = [
         Self::Mpls,
         Self::Pppoe,
         Self::Gre,

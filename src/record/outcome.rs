@@ -15,6 +15,11 @@ macro_rules! words {
             /// Every variant, in the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// By the contract's word.
+            pub fn named(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|variant| variant.name() == word)
+            }
+
             /// The contract's word.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }

@@ -22,8 +22,13 @@ use crate::time::Timestamp;
 /// # Errors
 /// Those of `out`.
 pub fn write_json(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    write_object(&report(summary), out)
+}
+
+/// Writes anything as one JSON object that is safe to show on a terminal.
+pub(super) fn write_object(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut safe = Escaping(out);
-    serde_json::to_writer_pretty(&mut safe, &report(summary)).map_err(io::Error::from)?;
+    serde_json::to_writer_pretty(&mut safe, object).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }
 

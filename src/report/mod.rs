@@ -6,10 +6,12 @@
 mod blind;
 mod csv;
 mod devices_csv;
+pub mod diff;
 mod escape;
 mod json;
 mod ndjson;
 mod numbers;
+pub mod parquet;
 pub mod progress;
 #[cfg(test)]
 mod samples;

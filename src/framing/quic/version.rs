@@ -93,6 +93,20 @@ impl QuicVersion {
     }
 }
 
+impl QuicVersion {
+    /// By the text of records.
+    pub fn named(text: &str) -> Option<Self> {
+        Some(Self(match text {
+            "v1" => 1,
+            "v2" => 0x6b33_43cf,
+            _ => match text.strip_prefix("draft-") {
+                Some(draft) => 0xff00_0000 | u32::from(draft.parse::<u8>().ok()?),
+                None => u32::from_str_radix(text.strip_prefix("0x")?, 16).ok()?,
+            },
+        }))
+    }
+}
+
 impl fmt::Display for QuicVersion {
     /// As records show it: "v1", "v2", "draft-29", else the number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

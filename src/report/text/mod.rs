@@ -8,8 +8,9 @@ mod routes;
 use std::io::{self, Write};
 
 pub use page::Style;
+pub(super) use page::{Look, Page};
 
-use self::page::{Look, Page, padded};
+use self::page::padded;
 use super::json::word;
 use super::numbers::{counted, grouped, percent, size, span};
 use super::{Summary, escape};

@@ -70,7 +70,7 @@ const MAX_COLUMNS: usize = 140;
 
 /// How a piece of text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(in crate::report) enum Look {
     Plain,
     Heading,
     Strong,
@@ -95,31 +95,36 @@ impl Look {
 }
 
 /// A piece of a line.
-pub(super) type Piece = (Look, String);
+pub(in crate::report) type Piece = (Look, String);
 
 /// Writes lines that fit.
-pub(super) struct Page<'a> {
+pub(in crate::report) struct Page<'a> {
     pub(super) style: &'a Style,
     out: &'a mut dyn Write,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(style: &'a Style, out: &'a mut dyn Write) -> Self {
+    pub(in crate::report) fn new(style: &'a Style, out: &'a mut dyn Write) -> Self {
         Self { style, out }
     }
 
-    pub(super) fn blank(&mut self) -> io::Result<()> {
+    pub(in crate::report) fn blank(&mut self) -> io::Result<()> {
         self.out.write_all(b"\n")
     }
 
     /// One line; what does not fit is cut off.
-    pub(super) fn line(&mut self, pieces: &[Piece]) -> io::Result<()> {
+    pub(in crate::report) fn line(&mut self, pieces: &[Piece]) -> io::Result<()> {
         self.put(pieces, self.style.columns)?;
         self.blank()
     }
 
     /// Words over as many lines as they need, each after `indent` columns.
-    pub(super) fn paragraph(&mut self, indent: usize, look: Look, text: &str) -> io::Result<()> {
+    pub(in crate::report) fn paragraph(
+        &mut self,
+        indent: usize,
+        look: Look,
+        text: &str,
+    ) -> io::Result<()> {
         let mut line = String::new();
         for word in text.split(' ') {
             let needs = line.width() + 1 + word.width();
