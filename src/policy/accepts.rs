@@ -73,6 +73,9 @@ pub struct Habits {
     pub signature_check: SignatureCheck,
     /// Which curves the key of an ECDSA certificate may be on, up to TLS 1.2.
     pub certificate_curve: CertificateCurve,
+    /// Whether the policy says so. Where it does not, a client that was seen to take a curve which it does not list will
+    /// take it again.
+    pub certificate_curve_is_said: bool,
 }
 
 macro_rules! habit {
@@ -156,9 +159,10 @@ impl Habits {
             "openssl" => Self {
                 suite_order: SuiteOrder::Client,
                 dhe: Dhe::Fixed,
-                groups_when_none_sent: GroupsWhenNoneSent::Any,
+                groups_when_none_sent: GroupsWhenNoneSent::NoEcdhe,
                 signature_check: SignatureCheck::RsaAfterSuite,
                 certificate_curve: CertificateCurve::ClientGroups,
+                certificate_curve_is_said: true,
             },
             "go" => Self {
                 suite_order: SuiteOrder::Server,
@@ -166,6 +170,7 @@ impl Habits {
                 groups_when_none_sent: GroupsWhenNoneSent::NoEcdhe,
                 signature_check: SignatureCheck::AfterSuite,
                 certificate_curve: CertificateCurve::Ignored,
+                certificate_curve_is_said: true,
             },
             "gnutls" => Self {
                 suite_order: SuiteOrder::Client,
@@ -173,6 +178,7 @@ impl Habits {
                 groups_when_none_sent: GroupsWhenNoneSent::Any,
                 signature_check: SignatureCheck::WithSuite,
                 certificate_curve: CertificateCurve::BothGroups,
+                certificate_curve_is_said: true,
             },
             "mbedtls" => Self {
                 suite_order: SuiteOrder::Server,
@@ -180,6 +186,7 @@ impl Habits {
                 groups_when_none_sent: GroupsWhenNoneSent::NoEcdhe,
                 signature_check: SignatureCheck::WithSuite,
                 certificate_curve: CertificateCurve::ClientGroups,
+                certificate_curve_is_said: true,
             },
             _ => return None,
         })

@@ -363,6 +363,7 @@ impl HabitsToml {
         habit!(groups_when_none_sent, GroupsWhenNoneSent);
         habit!(signature_check, SignatureCheck);
         habit!(certificate_curve, CertificateCurve);
+        habits.certificate_curve_is_said |= self.certificate_curve.is_some();
         Ok(habits)
     }
 }

@@ -8,6 +8,7 @@ use super::rule::who_lacks_tls;
 use super::simulate::{Simulation, simulate};
 use super::{Policy, reason};
 use crate::hello::Offer;
+use crate::hello::registry::NamedGroup;
 use crate::hello::version::ProtocolVersion;
 use crate::record::{Act, FlowRecord, Outcome, Upgrade, Verdict, Version};
 use crate::time::Timestamp;
@@ -20,8 +21,12 @@ pub struct Judge<'a> {
     /// The day that the user named.
     at: Option<Timestamp>,
     /// What became of offers, newest last. A trace has few stacks, and the same one comes many times.
-    simulated: Vec<(Arc<Offer>, Option<CertificateKey>, bool, Simulation)>,
+    simulated: Vec<(Arc<Offer>, Facts, Simulation)>,
 }
+
+/// What besides the offer decides: the certificate's key, the curve of one that was taken, whether
+/// extended_master_secret is known to have been offered.
+type Facts = (Option<CertificateKey>, Option<NamedGroup>, bool);
 
 /// Offers whose simulation is remembered.
 const MAX_REMEMBERED: usize = 64;
@@ -180,15 +185,22 @@ impl<'a> Judge<'a> {
                 .as_deref()
                 .and_then(|c| CertificateKey::named(&c.key)),
         };
-        let ems = offer.from_record && record.extended_master_secret == Some(true);
-        if let Some((.., simulation)) =
-            self.simulated
-                .iter()
-                .rev()
-                .find(|(known, key, known_ems, _)| {
-                    Arc::ptr_eq(known, offer) && *key == seen && *known_ems == ems
-                })
+        let taken = match record
+            .certificate
+            .as_deref()
+            .and_then(|c| CertificateKey::named(&c.key))
         {
+            Some(CertificateKey::Ecdsa(curve)) if record.outcome == Outcome::Negotiated => curve,
+            _ => None,
+        };
+        let ems = offer.from_record && record.extended_master_secret == Some(true);
+        let facts = (seen, taken, ems);
+        let known = self
+            .simulated
+            .iter()
+            .rev()
+            .find(|(known, of, _)| Arc::ptr_eq(known, offer) && *of == facts);
+        if let Some((.., simulation)) = known {
             return Some(*simulation);
         }
         let seen_list = seen.map(|key| [key]);
@@ -202,15 +214,14 @@ impl<'a> Judge<'a> {
                 extended_master_secret: true,
                 ..(**offer).clone()
             };
-            simulate(&whole, accepts, certificates)
+            simulate(&whole, accepts, certificates, taken)
         } else {
-            simulate(offer, accepts, certificates)
+            simulate(offer, accepts, certificates, taken)
         };
         if self.simulated.len() >= MAX_REMEMBERED {
             self.simulated.drain(..MAX_REMEMBERED / 2);
         }
-        self.simulated
-            .push((Arc::clone(offer), seen, ems, simulation));
+        self.simulated.push((Arc::clone(offer), facts, simulation));
         Some(simulation)
     }
 

@@ -36,6 +36,10 @@ pub const ENCRYPT_THEN_MAC: &str = "encrypt-then-mac";
 pub const CLIENT_MINIMUM_VERSION: &str = "client-minimum-version";
 /// Not known: the certificate's curve is not in the client's list; some take it all the same.
 pub const CERTIFICATE_CURVE_NOT_LISTED: &str = "certificate-curve-not-listed";
+/// Not known: the server has an ECDSA certificate, and the client lists no RSA signature, with which it may be signed.
+pub const CERTIFICATE_SIGNATURE_NOT_LISTED: &str = "certificate-signature-not-listed";
+/// Not known: the client lists finite fields, and the server's may be smaller than all of them.
+pub const DHE_PARAMETERS: &str = "dhe-parameters";
 /// Not known: a retry at a lower version (TLS_FALLBACK_SCSV); what the client offered first decides.
 pub const FALLBACK_RETRY: &str = "fallback-retry";
 /// Not known: both sides may have a suite that works without a certificate, or one that is not registered.
@@ -93,6 +97,10 @@ pub const fn says(reason: &str) -> Option<&'static str> {
         b"certificate-curve-not-listed" => {
             "does not list the curve of the certificate's key; some clients take it all the same"
         }
+        b"certificate-signature-not-listed" => {
+            "lists no RSA signature, with which the certificate may be signed"
+        }
+        b"dhe-parameters" => "lists finite fields that may be larger than the server's",
         b"fallback-retry" => "retried at a lower version; its first offer decides",
         b"unusual-suites" => "offers suites whose fate cannot be foretold",
         b"offer-not-saved" => "was read from a saved record, which lacks what the policy asks for",

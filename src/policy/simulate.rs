@@ -52,20 +52,38 @@ impl Chosen {
     }
 }
 
-/// Plays the server. `certificates`: the keys that it has; `None`: of every kind.
+/// Plays the server. `certificates`: the keys that it has; `None`: of every kind. `taken`: a curve of a certificate's
+/// key that this client was seen to take.
 pub fn simulate(
     offer: &Offer,
     accepts: &Accepts,
     certificates: Option<&[CertificateKey]>,
+    taken: Option<NamedGroup>,
 ) -> Simulation {
-    let server = Server {
-        offer,
-        accepts,
-        certificates,
+    let with = |certificates| {
+        let server = Server {
+            offer,
+            accepts,
+            certificates,
+            taken,
+        };
+        server
+            .answer()
+            .map_or_else(|other| other, Simulation::Chosen)
     };
-    match server.answer() {
-        Ok(chosen) => Simulation::Chosen(chosen),
-        Err(other) => other,
+    match certificates {
+        // Who looks at the signature after the suite looks for the certificate before it, and takes the first with which
+        // the handshake can be done.
+        Some(keys)
+            if keys.len() > 1 && accepts.habits.signature_check == SignatureCheck::AfterSuite =>
+        {
+            let each = || keys.iter().map(|key| with(Some(std::slice::from_ref(key))));
+            each()
+                .find(|simulation| matches!(simulation, Simulation::Chosen(_)))
+                .or_else(|| each().find(|simulation| matches!(simulation, Simulation::Unknown(_))))
+                .unwrap_or_else(|| with(certificates))
+        }
+        _ => with(certificates),
     }
 }
 
@@ -90,10 +108,11 @@ fn version(offer: &Offer, accepts: &Accepts) -> Result<(u8, Lowered), Simulation
                 .filter_map(|v| v.rank())
         };
         return match ranks().filter(|rank| (min..=max).contains(rank)).max() {
-            // Stacks list versions that their own security level then refuses (OpenSSL 3 does so below TLS 1.2).
+            // Stacks list versions that their own security level then refuses: TLS 1.1 and before sign with SHA-1, and
+            // OpenSSL 3 lists them all the same. One that takes SHA-1 signatures means it.
             Some(rank) => Ok((
                 rank,
-                Lowered(rank < TLS_1_2 && ranks().any(|r| r >= TLS_1_2)),
+                Lowered(rank < TLS_1_2 && ranks().any(|r| r >= TLS_1_2) && !takes_sha1(offer)),
             )),
             None if ranks().all(|rank| rank < min) => {
                 Err(Simulation::Fails(reason::MIN_VERSION_OFFER))
@@ -124,6 +143,14 @@ struct Server<'a> {
     offer: &'a Offer,
     accepts: &'a Accepts,
     certificates: Option<&'a [CertificateKey]>,
+    /// A curve of a certificate's key that the client was seen to take.
+    taken: Option<NamedGroup>,
+}
+
+/// Whether the client takes signatures with SHA-1, in words or by saying nothing.
+fn takes_sha1(offer: &Offer) -> bool {
+    let schemes = offer.signature_algorithms.as_deref();
+    schemes.is_none_or(|schemes| schemes.iter().any(|s| SHA1_DEFAULTS.contains(s)))
 }
 
 impl Server<'_> {
@@ -176,6 +203,13 @@ impl Server<'_> {
         };
         if !self.any_key(|key| usable(key)) {
             return fails(reason::SIGNATURE_ALGORITHMS);
+        }
+        // Only a certificate with an ECDSA key is left to it.
+        let is_ecdsa = |key: Option<CertificateKey>| matches!(key, Some(CertificateKey::Ecdsa(_)));
+        if !self.any_key(|key| usable(key) && !is_ecdsa(key)) && !self.lists_rsa() {
+            return Err(Simulation::Unknown(
+                reason::CERTIFICATE_SIGNATURE_NOT_LISTED,
+            ));
         }
         Ok(Chosen {
             rank: TLS_1_3,
@@ -296,7 +330,17 @@ impl Server<'_> {
     /// Diffie-Hellman in a finite field.
     fn finite_field(&self) -> Result<(), Miss> {
         match self.accepts.habits.dhe {
-            Dhe::Fixed => Ok(()),
+            Dhe::Fixed => {
+                // RFC 7919 section 4 lets the server take its own parameters; a client that lists larger fields alone may
+                // find them too small.
+                let listed = self.offer.named_groups.iter().flatten();
+                let mut listed = listed.filter(|g| is_ffdhe(**g)).peekable();
+                // ffdhe2048, the smallest.
+                if listed.peek().is_some() && !listed.any(|g| *g == NamedGroup(256)) {
+                    return Err(Miss::End(Simulation::Unknown(reason::DHE_PARAMETERS)));
+                }
+                Ok(())
+            }
             Dhe::None => Err(Miss::Skip(Hurdle::CipherSuite)),
             Dhe::Negotiated => {
                 let own = |g: NamedGroup| is_ffdhe(g) && self.takes_group(g);
@@ -341,11 +385,14 @@ impl Server<'_> {
                     .named_groups
                     .as_ref()
                     .is_none_or(|groups| groups.contains(&curve));
+                let taken = self.taken == Some(curve);
                 let fits = match habits.certificate_curve {
-                    CertificateCurve::ClientGroups => listed,
+                    CertificateCurve::ClientGroups => {
+                        listed || taken && !habits.certificate_curve_is_said
+                    }
                     CertificateCurve::BothGroups => listed && self.takes_group(curve),
                     CertificateCurve::Ignored => {
-                        unlisted = !listed;
+                        unlisted = !listed && !taken;
                         true
                     }
                 };
@@ -359,6 +406,12 @@ impl Server<'_> {
             if must_sign && rank == TLS_1_2 && !self.has_scheme(key, suite) {
                 furthest = furthest.max(Hurdle::SignatureAlgorithm);
                 continue;
+            }
+            if rank == TLS_1_2 && matches!(key, Some(CertificateKey::Ecdsa(_))) && !self.lists_rsa()
+            {
+                return Err(Miss::End(Simulation::Unknown(
+                    reason::CERTIFICATE_SIGNATURE_NOT_LISTED,
+                )));
             }
             if !unlisted {
                 return Ok(());
@@ -388,6 +441,16 @@ impl Server<'_> {
             self.takes_scheme(*scheme)
                 && signs(key, *scheme, TLS_1_2)
                 && family(*scheme) == Some(suite.authentication)
+        })
+    }
+
+    /// Whether it lists a signature by an RSA key, or says nothing.
+    fn lists_rsa(&self) -> bool {
+        let schemes = self.offer.signature_algorithms.as_deref();
+        schemes.is_none_or(|schemes| {
+            schemes
+                .iter()
+                .any(|s| family(*s) == Some(Authentication::Rsa))
         })
     }
 

@@ -69,7 +69,7 @@ fn policy(accepts: &str) -> Policy {
 
 fn played(offer: &Offer, accepts: &str) -> Simulation {
     let accepts = policy(accepts).accepts.expect("given");
-    simulate(offer, &accepts, accepts.certificates.as_deref())
+    simulate(offer, &accepts, accepts.certificates.as_deref(), None)
 }
 
 /// "TLS 1.2 0xc02f 29", or the reason.
@@ -128,6 +128,21 @@ fn versions() {
             old(&[V::TLS_1_3, V::TLS_1_0]),
             "min_version = \"TLS 1.1\"\nmax_version = \"TLS 1.2\"",
             reason::VERSION,
+        ),
+        (
+            "old versions without their signatures",
+            old(&[V::TLS_1_2, V::TLS_1_1]),
+            "max_version = \"TLS 1.1\"",
+            "unknown client-minimum-version",
+        ),
+        (
+            "old versions in earnest",
+            Offer {
+                signature_algorithms: Some(schemes(&[0x0401, 0x0201])),
+                ..old(&[V::TLS_1_2, V::TLS_1_1])
+            },
+            "max_version = \"TLS 1.1\"",
+            "TLS 1.1 0xc013 29",
         ),
         (
             "drafts are no versions",
@@ -410,6 +425,18 @@ fn signature_algorithms() {
             reason::SIGNATURE_ALGORITHMS,
         ),
         (
+            "an ECDSA certificate that an RSA key may have signed",
+            Offer { signature_algorithms: Some(schemes(&[0x0403])), ..modern() },
+            "certificates = [{ key = \"ECDSA P-256\" }]".into(),
+            "unknown certificate-signature-not-listed",
+        ),
+        (
+            "the certificate is looked for before the suite",
+            Offer { signature_algorithms: Some(schemes(&[0x0401])), ..modern() },
+            "max_version = \"TLS 1.2\"\ncertificates = [{ key = \"ECDSA P-256\" }, { key = \"RSA-2048\" }]\n[accepts.habits]\nsignature_check = \"after-suite\"".into(),
+            "TLS 1.2 0xc02f 29",
+        ),
+        (
             "ECDSA is looked at with the suite",
             Offer { signature_algorithms: Some(schemes(&[0x0401])), ..modern() },
             "max_version = \"TLS 1.2\"\ncertificates = [{ key = \"ECDSA P-256\" }, { key = \"RSA-2048\" }]\n[accepts.habits]\nsignature_check = \"rsa-after-suite\"".into(),
@@ -502,6 +529,15 @@ fn finite_fields() {
     };
     for (name, offer, accepts, want) in [
         ("fixed", modern(), dhe("fixed", ""), "TLS 1.2 0x009e"),
+        (
+            "fixed, to who lists a larger field alone",
+            Offer {
+                named_groups: Some(groups(&[29, 260])),
+                ..modern()
+            },
+            dhe("fixed", ""),
+            "unknown dhe-parameters",
+        ),
         ("none", modern(), dhe("none", ""), reason::CIPHER_SUITES),
         (
             "negotiated",
