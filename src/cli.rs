@@ -81,7 +81,9 @@ pub struct SharedArgs {
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
-    /// Write the report to a file too: .json, or .csv with one row a device; may be repeated
+    /// Write the report to a file too: .json, .csv with one row a device, .cdx.json for auditors; may be repeated
+    ///
+    /// A .cdx.json is a CycloneDX 1.6 bill of materials of the versions and cipher suites in use (CBOM).
     #[arg(long, value_name = "PATH", action = ArgAction::Append, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub report: Vec<PathBuf>,
 
@@ -90,6 +92,10 @@ pub struct SharedArgs {
     /// With `-`, the report goes to standard error. Records are written soon after their flow ends.
     #[arg(long, value_name = "PATH|-", action = ArgAction::Append, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub flows: Vec<PathBuf>,
+
+    /// Replace names and addresses by pseudonyms that stay the same within the run
+    #[arg(long, help_heading = OUTPUT)]
+    pub redact: bool,
 
     /// When to use colours; NO_COLOR is honoured
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto, help_heading = OUTPUT)]

@@ -28,6 +28,8 @@ pub struct AuditOptions {
     pub at: Option<Timestamp>,
     /// The addresses that are ours.
     pub ours: Networks,
+    /// Replace names and addresses by pseudonyms.
+    pub redact: bool,
     /// Collect figures of the run.
     pub stats: bool,
     /// Every cap.
@@ -104,6 +106,7 @@ impl AuditOptions {
                 .map_or_else(processors, usize::from)
                 .min(SHARDS),
             policy: policy(&shared.policy)?,
+            redact: shared.redact,
             at: shared.at.as_deref().map(day).transpose()?,
             ours: ours(&shared.ours)?,
             stats: shared.stats,
@@ -212,6 +215,7 @@ fn flow_format(path: &Path) -> Result<FlowFormat, UsageError> {
 
 fn report_format(path: &Path) -> Result<ReportFormat, UsageError> {
     match extension(path) {
+        Some("json") if path.to_string_lossy().ends_with(".cdx.json") => Ok(ReportFormat::Cbom),
         Some("json") => Ok(ReportFormat::Json),
         Some("csv") => Ok(ReportFormat::Csv),
         Some("html") => Err(UsageError::new(

@@ -58,6 +58,8 @@ pub enum ReportFormat {
     Json,
     /// One row a device.
     Csv,
+    /// The cryptography in use, CycloneDX.
+    Cbom,
 }
 
 /// Where output goes.

@@ -8,6 +8,7 @@ use crate::capture::CaptureError;
 use crate::config::{AuditOptions, InputPath};
 use crate::output::FlowOutputs;
 use crate::policy::Judge;
+use crate::record::redact::Pseudonyms;
 use crate::record::saved::Reader;
 use crate::record::{FlowRecord, Tally};
 use crate::report::{BlindSpots, Input, Summary};
@@ -39,12 +40,20 @@ const HEAD: &[u8; 14] = br#"{"type":"flow""#;
 pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs) -> Result<Summary, RunError> {
     let mut tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
     let mut judge = Judge::new(&options.policy, options.at);
+    let pseudonyms = options.redact.then(crate::run::pseudonyms);
     let mut inputs = Vec::new();
     for input in &options.inputs {
         let InputPath::File(path) = input else {
             continue;
         };
-        inputs.push(read(path, options, &mut judge, &mut tally, outputs)?);
+        inputs.push(read(
+            path,
+            options,
+            &mut judge,
+            pseudonyms.as_ref(),
+            &mut tally,
+            outputs,
+        )?);
     }
     let mut summary = Summary::new(inputs, options.policy.clone(), tally, BlindSpots::default());
     summary.at = options.at;
@@ -55,6 +64,7 @@ fn read(
     path: &Path,
     options: &AuditOptions,
     judge: &mut Judge<'_>,
+    pseudonyms: Option<&Pseudonyms>,
     tally: &mut Tally,
     outputs: &mut FlowOutputs,
 ) -> Result<Input, RunError> {
@@ -87,6 +97,9 @@ fn read(
             Ok(mut record) => {
                 record.route = options.ours.route(record.client_ip, record.server_ip);
                 judge.judge(&mut record);
+                if let Some(pseudonyms) = pseudonyms {
+                    pseudonyms.redact(&mut record);
+                }
                 take(&mut input, tally, &record);
                 for (format, text) in formats.iter().zip(&mut texts) {
                     format.append(&record, text);

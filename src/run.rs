@@ -10,6 +10,7 @@
 //! is the same, byte for byte, for every number of workers and every size of block.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::decode::{DecodeCounts, Decoder, LinkType, Undecoded};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
 use crate::policy::{Judge, Networks};
+use crate::record::redact::Pseudonyms;
 use crate::record::{FlowRecord, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
@@ -76,6 +78,7 @@ pub fn audit(
     let sources = open_in_order(&options.inputs, &options.limits)?;
     let formats = outputs.formats();
     let workers = options.workers.clamp(1, SHARDS);
+    let pseudonyms = options.redact.then(pseudonyms);
     let (batch_tx, batch_rx) = bounded::<Batch>(workers * QUEUE_BLOCKS);
     let (spare_tx, spare_rx) = bounded::<Batch>(workers * 2);
     let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS + 2);
@@ -85,7 +88,14 @@ pub fn audit(
         for index in 0..workers {
             let (block_tx, block_rx) = bounded::<Parcel>(QUEUE_BLOCKS);
             queues.push(block_tx);
-            let worker = Worker::new(index, workers, options, &formats, spare_rx.clone());
+            let worker = Worker::new(
+                index,
+                workers,
+                options,
+                &formats,
+                pseudonyms,
+                spare_rx.clone(),
+            );
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
             let thread = thread::Builder::new().name(format!("worker-{index}"));
             handles.push(
@@ -135,6 +145,16 @@ pub fn audit(
         };
         Ok((summary, stats))
     })
+}
+
+/// Pseudonyms of this run alone: the standard library draws the keys of its hash maps at random.
+pub(crate) fn pseudonyms() -> Pseudonyms {
+    let draw = || RandomState::new().hash_one(0_u8).to_be_bytes();
+    let mut key = [0; 16];
+    for half in key.as_chunks_mut::<8>().0 {
+        *half = draw();
+    }
+    Pseudonyms::new(key)
 }
 
 /// A flag that SIGINT and SIGTERM set. The second signal ends the program at once.
@@ -424,6 +444,7 @@ struct Worker<'a> {
     /// Batches that were written, for reuse.
     spare: Receiver<Batch>,
     judge: Judge<'a>,
+    pseudonyms: Option<Pseudonyms>,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
 }
@@ -461,6 +482,7 @@ impl<'a> Worker<'a> {
         workers: usize,
         options: &'a AuditOptions,
         formats: &[FlowFormat],
+        pseudonyms: Option<Pseudonyms>,
         spare: Receiver<Batch>,
     ) -> Self {
         let own = (0..SHARDS).filter(|shard| worker_of(*shard, workers) == index);
@@ -472,6 +494,7 @@ impl<'a> Worker<'a> {
             shared: Shared::default(),
             spare,
             judge: Judge::new(&options.policy, options.at),
+            pseudonyms,
             ours: &options.ours,
             formats: formats.to_vec(),
         }
@@ -550,6 +573,9 @@ impl<'a> Worker<'a> {
         for record in &mut batch.records {
             record.route = self.ours.route(record.client_ip, record.server_ip);
             self.judge.judge(record);
+            if let Some(pseudonyms) = &self.pseudonyms {
+                pseudonyms.redact(record);
+            }
         }
         // A record is large: sort places, not records.
         let mut order: Vec<&FlowRecord> = batch.records.iter().collect();

@@ -248,3 +248,36 @@ fn saved_records_and_captures_do_not_mix() {
     assert_eq!(again.code, Some(0), "{}", again.stdout);
     hellotap(&["audit", &flows, "captures/office.pcap"]).fails_with("cannot be audited together");
 }
+
+#[test]
+fn redacted_output_holds_no_name_and_no_address() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = ["r.json", "r.csv", "r.cdx.json"]
+        .map(|name| folder.path().join(name).to_string_lossy().into_owned());
+    let mut arguments = vec!["audit", "--redact", "--flows", "-", "captures/office.pcap"];
+    for path in &paths {
+        arguments.extend(["--report", path]);
+    }
+    let run = hellotap(&arguments);
+    assert_eq!(run.code, Some(1));
+    let mut outputs = vec![run.stdout, run.stderr];
+    outputs.extend(
+        paths
+            .iter()
+            .map(|path| std::fs::read_to_string(path).expect("it was written")),
+    );
+    for output in outputs {
+        assert!(!output.is_empty());
+        for secret in [
+            "192.168.",
+            "198.51.100.",
+            "203.0.113.",
+            "scanner-lobby",
+            "provider.example",
+            "00:80:77",
+            "Kyocera",
+        ] {
+            assert!(!output.contains(secret), "{secret} in {output}");
+        }
+    }
+}

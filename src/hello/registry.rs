@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A cipher suite (IANA "TLS Cipher Suites").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct CipherSuite(pub u16);
 
 /// A group for key exchange (IANA "TLS Supported Groups", RFC 7919, RFC 9846).

@@ -9,6 +9,7 @@ mod evidence;
 mod fields;
 mod hours;
 mod outcome;
+pub mod redact;
 pub mod saved;
 mod small_map;
 mod tally;

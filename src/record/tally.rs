@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use hdrhistogram::Histogram;
 
 use super::{
-    Cause, Connector, ConnectorKey, Device, DeviceKey, FlowRecord, Mac, Outcome, Server, ServerKey,
-    SmallMap, Upgrade, Verdict, Version, Visibility,
+    Carrier, Cause, Connector, ConnectorKey, Device, DeviceKey, FlowRecord, Mac, Outcome, Server,
+    ServerKey, SmallMap, Upgrade, Verdict, Version, Visibility,
 };
+use crate::hello::registry::CipherSuite;
 
 /// Counts over flows. Each shard has one; at the end they are merged, and the order of merging does not matter.
 ///
@@ -42,6 +43,8 @@ pub struct Tally {
     pub verdicts_by_service: SmallMap<(Option<&'static str>, Verdict), u64>,
     /// Verdicts of the flows that began in an hour, counted since the epoch.
     pub verdicts_by_hour: SmallMap<(u64, Verdict), u64>,
+    /// What was negotiated, with its suite.
+    pub suites: SmallMap<(Option<Carrier>, Version, Option<CipherSuite>), u64>,
     /// Mail routes.
     pub connectors: SmallMap<ConnectorKey, Connector>,
     /// Mail sessions on routes beyond the cap.
@@ -92,6 +95,7 @@ impl Tally {
             servers: HashMap::default(),
             verdicts_by_service: SmallMap::default(),
             verdicts_by_hour: SmallMap::default(),
+            suites: SmallMap::default(),
             connectors: SmallMap::default(),
             sessions_of_unlisted_connectors: 0,
             max_devices,
@@ -119,6 +123,10 @@ impl Tally {
             (record.first_seen.seconds() / 3600, record.verdict),
             MAX_HOURS,
         );
+        if let Some(version) = record.negotiated_version {
+            let key = (record.carrier, version, record.cipher_suite);
+            self.suites.count(key, MAX_SUITES);
+        }
         if let Some(key) = ConnectorKey::of(record) {
             match self.connectors.entry(key, MAX_CONNECTORS) {
                 Some(connector) => connector.add(record),
@@ -168,6 +176,7 @@ impl Tally {
         self.hello_us.merge(other.hello_us, HelloTimes::merge);
         self.verdicts_by_service.add(other.verdicts_by_service);
         self.verdicts_by_hour.add(other.verdicts_by_hour);
+        self.suites.add(other.suites);
         self.connectors.merge(other.connectors, Connector::merge);
         self.sessions_of_unlisted_connectors += other.sessions_of_unlisted_connectors;
         for (key, device) in other.devices {
@@ -309,6 +318,8 @@ impl HelloTimes {
 
 /// Hours counted one by one, times verdicts: two years.
 const MAX_HOURS: usize = 50_000;
+/// Suites counted one by one, times versions.
+const MAX_SUITES: usize = 1_024;
 /// Mail routes counted one by one.
 const MAX_CONNECTORS: usize = 1_024;
 /// Version numbers counted one by one; hostile servers could send all 65,536.

@@ -4,6 +4,7 @@
 //! Nothing here opens a file or asks for a terminal; everything from the wire is escaped here and nowhere else.
 
 mod blind;
+mod cbom;
 mod csv;
 mod devices_csv;
 pub mod diff;
@@ -19,6 +20,7 @@ mod text;
 mod vendor;
 
 pub use blind::{Blind, BlindSpots};
+pub use cbom::write_cbom;
 pub use csv::{append_csv, append_csv_header};
 pub use devices_csv::write_devices_csv;
 pub use json::write_json;
