@@ -15,7 +15,7 @@ mod numbers;
 pub mod parquet;
 pub mod progress;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod text;
 mod vendor;
 

@@ -16,7 +16,7 @@ use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::time::Timestamp;
 
 /// A record with every field known, some of them hostile.
-pub(super) fn full_record() -> FlowRecord {
+pub(crate) fn full_record() -> FlowRecord {
     let mut vlans = Vlans::default();
     vlans.push(100);
     vlans.push(20);
@@ -339,7 +339,7 @@ fn office_records() -> Vec<FlowRecord> {
 }
 
 /// The README's office before the day.
-pub(super) fn office() -> Summary {
+pub(crate) fn office() -> Summary {
     let mut summary = summary(&office_records());
     summary.blind.add(Blind::EtherType(0x0806), 214);
     summary.blind.add(Blind::Gaps, 1);
@@ -350,7 +350,7 @@ pub(super) fn office() -> Summary {
 }
 
 /// Nothing breaks, nothing is hidden.
-pub(super) fn clean() -> Summary {
+pub(crate) fn clean() -> Summary {
     summary(&[flow(
         0,
         "10.0.1.1",
@@ -361,7 +361,7 @@ pub(super) fn clean() -> Summary {
 }
 
 /// A flow of TLS 1.0 of which only application data was captured.
-pub(super) fn joined_old() -> Summary {
+pub(crate) fn joined_old() -> Summary {
     let mut record = FlowRecord {
         outcome: Outcome::JoinedMidStream,
         negotiated_source: Some(NegotiatedSource::RecordLayer),
@@ -373,7 +373,7 @@ pub(super) fn joined_old() -> Summary {
 }
 
 /// Packets without TLS.
-pub(super) fn no_tls() -> Summary {
+pub(crate) fn no_tls() -> Summary {
     let mut summary = summary(&[]);
     summary
         .blind
@@ -382,7 +382,7 @@ pub(super) fn no_tls() -> Summary {
 }
 
 /// Names of somebody who would rule the reader's terminal.
-pub(super) fn hostile() -> Summary {
+pub(crate) fn hostile() -> Summary {
     let evil = "a\u{1b}]0;owned\u{7}\u{202e}日本語".repeat(20);
     let mut summary = summary(&[FlowRecord {
         client_name: Some(evil.as_str().into()),
