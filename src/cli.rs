@@ -81,7 +81,7 @@ pub struct SharedArgs {
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
-    /// Write the report to a file too: .json, .csv with one row a device, .cdx.json for auditors; may be repeated
+    /// Write the report to a file too: .json, .html, .csv (a row a device) or .cdx.json; may be repeated
     ///
     /// A .cdx.json is a CycloneDX 1.6 bill of materials of the versions and cipher suites in use (CBOM).
     #[arg(long, value_name = "PATH", action = ArgAction::Append, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]

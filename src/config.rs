@@ -218,15 +218,12 @@ fn report_format(path: &Path) -> Result<ReportFormat, UsageError> {
         Some("json") if path.to_string_lossy().ends_with(".cdx.json") => Ok(ReportFormat::Cbom),
         Some("json") => Ok(ReportFormat::Json),
         Some("csv") => Ok(ReportFormat::Csv),
-        Some("html") => Err(UsageError::new(
-            "--report",
-            "this version does not write HTML yet; use .json or .csv",
-        )),
+        Some("html") => Ok(ReportFormat::Html),
         _ if is_special(&Target::File(path.into())) => Ok(ReportFormat::Json),
         _ => Err(UsageError::new(
             "--report",
             format!(
-                "the form follows from the name: .json or .csv, not {}",
+                "the form follows from the name: .json, .html, .csv or .cdx.json, not {}",
                 path.display()
             ),
         )),
@@ -445,7 +442,7 @@ mod tests {
             ),
             (
                 "a --report x",
-                "--report: the form follows from the name: .json or .csv, not x",
+                "--report: the form follows from the name: .json, .html, .csv or .cdx.json, not x",
             ),
             (
                 "a --flows x.csv --report x.csv",

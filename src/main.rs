@@ -14,7 +14,9 @@ use hellotap::policy::{builtin, file};
 use hellotap::rejudge;
 use hellotap::report::diff::{Diff, Saved};
 use hellotap::report::progress::Progress;
-use hellotap::report::{Style, Summary, write_cbom, write_devices_csv, write_json, write_text};
+use hellotap::report::{
+    Style, Summary, write_cbom, write_devices_csv, write_html, write_json, write_text,
+};
 use hellotap::run::{self, RunError};
 
 fn main() -> ExitCode {
@@ -108,6 +110,7 @@ fn render(
         ReportFormat::Text => write_text(summary, style, out),
         ReportFormat::Json => write_json(summary, out),
         ReportFormat::Csv => write_devices_csv(summary, out),
+        ReportFormat::Html => write_html(summary, out),
         ReportFormat::Cbom => write_cbom(summary, out),
     }
 }

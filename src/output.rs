@@ -58,6 +58,8 @@ pub enum ReportFormat {
     Json,
     /// One row a device.
     Csv,
+    /// A page for a browser.
+    Html,
     /// The cryptography in use, CycloneDX.
     Cbom,
 }

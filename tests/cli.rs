@@ -97,7 +97,7 @@ fn values_that_make_no_sense_are_refused_in_one_line() {
         ("--at", "tomorrow", "--at: `tomorrow` is not a day"),
         ("--ours", "lan", "--ours: `lan` is not an IP address"),
         ("--flows", "x.txt", ".ndjson, .jsonl, .csv or .parquet"),
-        ("--report", "x.txt", ".json or .csv"),
+        ("--report", "x.txt", ".json, .html, .csv or .cdx.json"),
     ] {
         hellotap(&["audit", "x.pcap", flag, value]).fails_with(words);
     }

@@ -132,7 +132,7 @@ mod tests {
             .map(Clone::clone),
         );
         secrets.extend(certificate.names.iter().cloned());
-        secrets.push(format!("{:016x}", record.flow_id));
+        secrets.push(format!("\"flow_id\":\"{:016x}\"", record.flow_id));
         for secret in secrets {
             assert!(!line.contains(&secret), "{secret} is in {line}");
         }

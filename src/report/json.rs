@@ -73,7 +73,7 @@ const MAX_HOURS: usize = 1_488;
 type Counts = serde_json::Map<String, serde_json::Value>;
 
 #[derive(Serialize)]
-struct Report<'a, D, S> {
+pub(super) struct Report<'a, D, S> {
     r#type: &'static str,
     schema: u32,
     version: &'static str,
@@ -264,7 +264,7 @@ struct Times {
     max: u64,
 }
 
-fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Serialize> {
+pub(super) fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Serialize> {
     let tally = &summary.tally;
     let devices = tally.devices();
     let servers = tally.servers();
