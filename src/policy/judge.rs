@@ -117,6 +117,13 @@ impl<'a> Judge<'a> {
         if record.cleartext_credentials == Some(true) {
             record.reasons.push(reason::CLEARTEXT_CREDENTIALS);
         }
+        let retried = record
+            .offer
+            .as_deref()
+            .is_some_and(|offer| offer.fallback_scsv);
+        if retried && !record.reasons.contains(&reason::FALLBACK_RETRY) {
+            record.reasons.push(reason::FALLBACK_RETRY);
+        }
         if record.starttls_injection {
             record.reasons.push(reason::STARTTLS_INJECTION);
         }

@@ -96,13 +96,18 @@ impl Policy {
 
     /// The reason that decides, of several that a flow has.
     pub fn primary(&self, reasons: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-        reasons.min_by_key(|id| match self.rule(id).map(|rule| rule.severity) {
+        reasons.min_by_key(|id| self.place(id))
+    }
+
+    /// Where a reason stands among several: what decides comes first, what is told besides comes last.
+    pub fn place(&self, id: &str) -> u8 {
+        match self.rule(id).map(|rule| rule.severity) {
             None if reason::is_besides(id) => 4,
             None => 0,
             Some(Severity::MustNot) => 1,
             Some(Severity::ShouldNot) => 2,
             Some(Severity::Note) => 3,
-        })
+        }
     }
 
     /// What to do about a reason, by who must act.

@@ -328,7 +328,12 @@ pub(super) fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Seria
                 .into_iter()
                 .map(|(key, d)| device(&summary.policy, &key, d))
         }),
-        servers: Lazily(move || servers.clone().into_iter().map(|(key, s)| server(&key, s))),
+        servers: Lazily(move || {
+            servers
+                .clone()
+                .into_iter()
+                .map(|(key, s)| server(&summary.policy, &key, s))
+        }),
         visibility: visibility(summary),
         handshake_us: tally
             .hello_us()
@@ -533,7 +538,7 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
         servers: peers
             .iter()
             .take(MAX_SERVERS_OF_A_DEVICE)
-            .map(|(key, p)| peer(key, p))
+            .map(|(key, p)| peer(policy, key, p))
             .collect(),
         servers_not_listed: peers.len().saturating_sub(MAX_SERVERS_OF_A_DEVICE),
         flows_with_servers_not_listed: device.flows_with_other_peers
@@ -545,7 +550,7 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
         offered_max: counts(&device.offered, |v| v.map(word)),
         negotiated: counts(&device.negotiated, |v| v.map(word)),
         verdict: device.verdict().name(),
-        reasons: judgements.worst_reasons().collect(),
+        reasons: reasons(policy, judgements),
         act: judgements.worst_act().map(|a| a.name()),
         flows: device.flows,
         flows_by_verdict: flows_by_verdict(judgements),
@@ -568,7 +573,14 @@ pub(super) fn stack_name(key: &DeviceKey, device: &Device) -> Option<String> {
         .or_else(|| key.stack.map(|hash| format!("offer-{hash:016x}")))
 }
 
-fn peer(key: &PeerKey, peer: &Peer) -> PeerJson {
+/// Those of the worst verdict, what decides first.
+fn reasons(policy: &Policy, judgements: &Judgements) -> Vec<&'static str> {
+    let mut reasons: Vec<_> = judgements.worst_reasons().collect();
+    reasons.sort_by_key(|id| policy.place(id));
+    reasons
+}
+
+fn peer(policy: &Policy, key: &PeerKey, peer: &Peer) -> PeerJson {
     PeerJson {
         address: word(key.address),
         port: key.port,
@@ -580,12 +592,12 @@ fn peer(key: &PeerKey, peer: &Peer) -> PeerJson {
         negotiated: counts(&peer.negotiated, |v| v.map(word)),
         outcome: counts(&peer.outcomes, |o| Some(o.name().into())),
         verdict: peer.judgements.worst().map(|v| v.name()),
-        reasons: peer.judgements.worst_reasons().collect(),
+        reasons: reasons(policy, &peer.judgements),
         act: peer.judgements.worst_act().map(|a| a.name()),
     }
 }
 
-fn server(key: &ServerKey, server: &Server) -> ServerJson {
+fn server(policy: &Policy, key: &ServerKey, server: &Server) -> ServerJson {
     ServerJson {
         address: word(key.address),
         port: key.port,
@@ -599,7 +611,7 @@ fn server(key: &ServerKey, server: &Server) -> ServerJson {
         negotiated: counts(&server.negotiated, |v| v.map(word)),
         must_change: server.must_change(),
         verdict: server.judgements.worst().map(|v| v.name()),
-        reasons: server.judgements.worst_reasons().collect(),
+        reasons: reasons(policy, &server.judgements),
         act: server.judgements.worst_act().map(|a| a.name()),
     }
 }
