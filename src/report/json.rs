@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::vendor::vendor;
 use super::{Blind, Summary, escape};
+use crate::hello::Offer;
 use crate::hello::registry::CipherSuite;
 use crate::policy::Policy;
 use crate::policy::simulate::Chosen;
@@ -469,7 +470,19 @@ pub(super) fn predicted(chosen: Chosen) -> String {
     )
 }
 
-fn evidence(flow: &Evidence) -> EvidenceJson {
+/// Each offer stands once in a device, and only where something is to be proved: it is by far the longest part.
+fn evidences(device: &Device) -> Vec<EvidenceJson> {
+    let mut shown: Vec<&Offer> = Vec::new();
+    let each = device.evidence.iter().map(|flow| {
+        let offer = flow.offer.as_deref();
+        let offer = offer.filter(|offer| flow.verdict != Verdict::Ok && !shown.contains(offer));
+        shown.extend(offer);
+        evidence(flow, offer)
+    });
+    each.collect()
+}
+
+fn evidence(flow: &Evidence, offer: Option<&Offer>) -> EvidenceJson {
     fn list<T: ToString>(numbers: &[T]) -> Vec<String> {
         numbers.iter().map(T::to_string).collect()
     }
@@ -491,7 +504,7 @@ fn evidence(flow: &Evidence) -> EvidenceJson {
         reasons: flow.reasons.clone(),
         act: flow.act.map(|a| a.name()),
         predicted: flow.predicted.map(predicted),
-        offer: flow.offer.as_deref().map(|offer| OfferJson {
+        offer: offer.map(|offer| OfferJson {
             versions: list(&offer.versions),
             cipher_suites: list(&offer.cipher_suites),
             named_groups: offer.named_groups.as_deref().map(list),
@@ -559,7 +572,7 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
         hours: device.hours.iter().take(MAX_HOURS).map(time).collect(),
         remedy: remedy(policy, judgements),
         predicted: counts(&device.predicted, |chosen| Some(predicted(*chosen))),
-        evidence: device.evidence.iter().map(evidence).collect(),
+        evidence: evidences(device),
     }
 }
 
