@@ -58,6 +58,59 @@ fn each_rule_tells_one_flow_from_another() {
     }
 }
 
+/// What a judge remembers must not change what it says.
+#[test]
+fn remembering_changes_nothing() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let mut records: Vec<FlowRecord> = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("captures/ is there") {
+        let path = entry.expect("captures/ can be read").path();
+        if !path
+            .extension()
+            .is_some_and(|extension| extension == "pcap")
+        {
+            continue;
+        }
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_hellotap"))
+            .args(["audit", "--flows", "-"])
+            .arg(path)
+            .output()
+            .expect("hellotap runs");
+        let mut reader = Reader::default();
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        records.extend(
+            lines
+                .lines()
+                .map(|line| reader.record(line).expect("a record")),
+        );
+    }
+    assert!(records.len() > 200, "{}", records.len());
+    let told = |record: &FlowRecord| {
+        (
+            record.verdict,
+            record.reasons.clone(),
+            record.act,
+            record.predicted,
+            record.role.clone(),
+        )
+    };
+    for builtin in builtin::ALL {
+        let policy = builtin.policy();
+        let mut old = Judge::new(&policy, None);
+        for record in &records {
+            let (mut remembered, mut fresh) = (record.clone(), record.clone());
+            old.judge(&mut remembered);
+            Judge::new(&policy, None).judge(&mut fresh);
+            assert_eq!(
+                told(&remembered),
+                told(&fresh),
+                "{} {record:?}",
+                builtin.name
+            );
+        }
+    }
+}
+
 #[test]
 fn no_flow_stands_for_a_rule_that_is_gone() {
     let flows = flows();

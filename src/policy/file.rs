@@ -14,7 +14,7 @@ use super::accepts::{
 };
 use super::glob::Glob;
 use super::role::Role;
-use super::rule::{Condition, Rule, Scope, Severity};
+use super::rule::{Condition, DAY_NS, Rule, Scope, Severity};
 use super::{Policy, Source};
 use crate::hello::registry::{CipherSuite, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion;
@@ -498,8 +498,6 @@ impl RoleToml {
         }
     }
 }
-
-const DAY_NS: u64 = 86_400_000_000_000;
 
 fn all<T>(
     names: Names,

@@ -1,35 +1,95 @@
 //! From a record's facts to its verdict.
 
+use std::hash::BuildHasher as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable};
+
 use super::accepts::{Accepts, CertificateKey};
-use super::rule::who_lacks_tls;
-use super::simulate::{Simulation, simulate};
+use super::rule::{DAY_NS, days_left, who_lacks_tls};
+use super::simulate::{Chosen, Simulation, simulate};
 use super::{Policy, reason};
 use crate::hello::Offer;
-use crate::hello::registry::NamedGroup;
+use crate::hello::registry::{CipherSuite, NamedGroup};
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Act, FlowRecord, Outcome, Upgrade, Verdict, Version};
+use crate::record::{Act, Certificate, FlowRecord, Outcome, Route, Upgrade, Verdict, Version};
 use crate::time::Timestamp;
 
-/// Judges records, one after another, by one policy. Pure in what it says: that it remembers what it simulated last saves
-/// time alone.
+/// Judges records, one after another, by one policy. Pure in what it says: a trace has few stacks that do the same thing
+/// many times, and that it remembers what it said of them saves time alone.
 #[derive(Debug)]
 pub struct Judge<'a> {
     policy: &'a Policy,
     /// The day that the user named.
     at: Option<Timestamp>,
-    /// What became of offers, newest last. A trace has few stacks, and the same one comes many times.
-    simulated: Vec<(Arc<Offer>, Facts, Simulation)>,
+    judged: HashMap<Facts, Judged, FixedState>,
+    roles: Roles,
 }
 
-/// What besides the offer decides: the certificate's key, the curve of one that was taken, whether
-/// extended_master_secret is known to have been offered.
-type Facts = (Option<CertificateKey>, Option<NamedGroup>, bool);
+/// Everything of a record that decides over its verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Facts {
+    /// Places of what records share, 0 for none; what is remembered keeps it there.
+    offer: usize,
+    certificate: usize,
+    outcome: Outcome,
+    negotiated: Option<Version>,
+    cipher_suite: Option<CipherSuite>,
+    named_group: Option<NamedGroup>,
+    extended_master_secret: Option<bool>,
+    resumed: Option<bool>,
+    upgrade: Option<Upgrade>,
+    continued_in_clear: Option<bool>,
+    cleartext_credentials: Option<bool>,
+    starttls_injection: bool,
+    via: bool,
+    relays_mail: bool,
+    /// Whole days until the certificate ends; dates of rules are days, too.
+    certificate_days: Option<i64>,
+    day: u64,
+}
 
-/// Offers whose simulation is remembered.
-const MAX_REMEMBERED: usize = 64;
+#[derive(Debug)]
+struct Judged {
+    verdict: Verdict,
+    reasons: Vec<&'static str>,
+    act: Option<Act>,
+    predicted: Option<Chosen>,
+    _offer: Option<Arc<Offer>>,
+    _certificate: Option<Arc<Certificate>>,
+}
+
+/// Judgements that are remembered.
+const MAX_REMEMBERED: usize = 1_024;
+
+impl Facts {
+    fn of(record: &FlowRecord, at: Timestamp) -> Self {
+        let certificate = record.certificate.as_ref();
+        Self {
+            offer: record
+                .offer
+                .as_ref()
+                .map_or(0, |offer| Arc::as_ptr(offer) as usize),
+            certificate: certificate.map_or(0, |c| Arc::as_ptr(c) as usize),
+            outcome: record.outcome,
+            negotiated: record.negotiated_version,
+            cipher_suite: record.cipher_suite,
+            named_group: record.named_group,
+            extended_master_secret: record.extended_master_secret,
+            resumed: record.resumed,
+            upgrade: record.upgrade,
+            continued_in_clear: record.continued_in_clear,
+            cleartext_credentials: record.cleartext_credentials,
+            starttls_injection: record.starttls_injection,
+            via: record.via.is_some(),
+            relays_mail: record.upgrade.is_some() && relays_mail(record),
+            certificate_days: certificate.and_then(|c| days_left(c, record.first_seen)),
+            day: at.0 / DAY_NS,
+        }
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Judgement {
@@ -68,7 +128,8 @@ impl<'a> Judge<'a> {
         Self {
             policy,
             at,
-            simulated: Vec::new(),
+            judged: HashMap::with_hasher(FixedState::with_seed(0)),
+            roles: Roles::new(),
         }
     }
 
@@ -77,11 +138,33 @@ impl<'a> Judge<'a> {
         let policy = self.policy;
         let at = self.at.unwrap_or(record.last_seen);
         record.policy = Some(Arc::clone(&policy.name));
-        record.role = policy
-            .roles
-            .iter()
-            .find(|role| role.fits(record))
-            .map(|role| Arc::clone(&role.name));
+        record.role = self.roles.of(policy, record);
+        let facts = Facts::of(record, at);
+        if let Some(judged) = self.judged.get(&facts) {
+            record.verdict = judged.verdict;
+            record.reasons.clone_from(&judged.reasons);
+            record.act = judged.act;
+            record.predicted = judged.predicted;
+            return;
+        }
+        self.judge_anew(record, at);
+        if self.judged.len() >= MAX_REMEMBERED {
+            self.judged.clear();
+        }
+        let judged = Judged {
+            verdict: record.verdict,
+            reasons: record.reasons.clone(),
+            act: record.act,
+            predicted: record.predicted,
+            _offer: record.offer.clone(),
+            _certificate: record.certificate.clone(),
+        };
+        self.judged.insert(facts, judged);
+    }
+
+    /// What [`Facts`] does not hold must not be asked for here.
+    fn judge_anew(&self, record: &mut FlowRecord, at: Timestamp) {
+        let policy = self.policy;
         let mut judgement = self.by_facts(record);
         record.reasons.clear();
         record.reasons.extend(judgement.reason);
@@ -132,7 +215,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What the far end that the policy describes makes of the offer, and what the capture shows of this one.
-    fn by_facts(&mut self, record: &mut FlowRecord) -> Judgement {
+    fn by_facts(&self, record: &mut FlowRecord) -> Judgement {
         let simulation = self.simulation(record);
         record.predicted = match simulation {
             Some(Simulation::Chosen(chosen)) => Some(chosen),
@@ -182,7 +265,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn simulation(&mut self, record: &FlowRecord) -> Option<Simulation> {
+    fn simulation(&self, record: &FlowRecord) -> Option<Simulation> {
         let (accepts, offer) = (self.policy.accepts.as_ref()?, record.offer.as_ref()?);
         // Where the policy does not say which certificates the far end has, the one that was seen stands for them.
         let seen = match &accepts.certificates {
@@ -201,21 +284,12 @@ impl<'a> Judge<'a> {
             _ => None,
         };
         let ems = offer.from_record && record.extended_master_secret == Some(true);
-        let facts = (seen, taken, ems);
-        let known = self
-            .simulated
-            .iter()
-            .rev()
-            .find(|(known, of, _)| Arc::ptr_eq(known, offer) && *of == facts);
-        if let Some((.., simulation)) = known {
-            return Some(*simulation);
-        }
         let seen_list = seen.map(|key| [key]);
         let certificates = accepts
             .certificates
             .as_deref()
             .or(seen_list.as_ref().map(|keys| &keys[..]));
-        let simulation = if ems {
+        Some(if ems {
             // What was negotiated had been offered.
             let whole = Offer {
                 extended_master_secret: true,
@@ -224,12 +298,7 @@ impl<'a> Judge<'a> {
             simulate(&whole, accepts, certificates, taken)
         } else {
             simulate(offer, accepts, certificates, taken)
-        };
-        if self.simulated.len() >= MAX_REMEMBERED {
-            self.simulated.drain(..MAX_REMEMBERED / 2);
-        }
-        self.simulated.push((Arc::clone(offer), facts, simulation));
-        Some(simulation)
+        })
     }
 
     /// A session without TLS goes on where the far end serves such; what it says is there for all to read. One that asked
@@ -376,6 +445,94 @@ fn negotiated_fits(record: &FlowRecord, accepts: &Accepts) -> Judgement {
         Judgement::OK
     } else {
         Judgement::unknown(reason::OFFER_NOT_SEEN)
+    }
+}
+
+/// What is remembered of roles: patterns are slow, and the same names come again and again.
+#[derive(Debug)]
+struct Roles {
+    known: HashTable<(RoleKey, Option<Arc<str>>)>,
+    hasher: FixedState,
+}
+
+#[derive(Debug)]
+struct RoleKey {
+    sni: Option<Box<str>>,
+    banner: Option<Box<str>>,
+    client_name: Option<Box<str>>,
+    certificate: Option<Arc<Certificate>>,
+    port: u16,
+    route: Route,
+}
+
+impl RoleKey {
+    fn hash(record: &FlowRecord, hasher: &FixedState) -> u64 {
+        hasher.hash_one((
+            record.sni.as_deref(),
+            record.server_name_banner.as_deref(),
+            record.client_name.as_deref(),
+            record.certificate.as_ref().map(Arc::as_ptr),
+            record.server_port,
+            record.route,
+        ))
+    }
+
+    fn is_of(&self, record: &FlowRecord) -> bool {
+        let certificate = |c: &Option<Arc<Certificate>>| c.as_ref().map(Arc::as_ptr);
+        self.port == record.server_port
+            && self.route == record.route
+            && certificate(&self.certificate) == certificate(&record.certificate)
+            && self.sni.as_deref() == record.sni.as_deref()
+            && self.banner.as_deref() == record.server_name_banner.as_deref()
+            && self.client_name.as_deref() == record.client_name.as_deref()
+    }
+}
+
+impl Roles {
+    const fn new() -> Self {
+        Self {
+            known: HashTable::new(),
+            hasher: FixedState::with_seed(0),
+        }
+    }
+
+    fn of(&mut self, policy: &Policy, record: &FlowRecord) -> Option<Arc<str>> {
+        if policy.roles.is_empty() {
+            return None;
+        }
+        let hash = RoleKey::hash(record, &self.hasher);
+        if let Some((_, role)) = self.known.find(hash, |(key, _)| key.is_of(record)) {
+            return role.clone();
+        }
+        let role = policy
+            .roles
+            .iter()
+            .find(|role| role.fits(record))
+            .map(|role| Arc::clone(&role.name));
+        if self.known.len() >= MAX_REMEMBERED {
+            self.known.clear();
+        }
+        let boxed = |name: &Option<Box<str>>| name.as_deref().map(Into::into);
+        let key = RoleKey {
+            sni: record.sni.as_deref().map(Into::into),
+            banner: boxed(&record.server_name_banner),
+            client_name: boxed(&record.client_name),
+            certificate: record.certificate.clone(),
+            port: record.server_port,
+            route: record.route,
+        };
+        self.known
+            .insert_unique(hash, (key, role.clone()), |(key, _)| {
+                self.hasher.hash_one((
+                    key.sni.as_deref(),
+                    key.banner.as_deref(),
+                    key.client_name.as_deref(),
+                    key.certificate.as_ref().map(Arc::as_ptr),
+                    key.port,
+                    key.route,
+                ))
+            });
+        role
     }
 }
 

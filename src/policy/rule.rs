@@ -6,7 +6,7 @@ use super::suite::Suite;
 use crate::hello::Offer;
 use crate::hello::registry::{CipherSuite, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Act, FlowRecord, Upgrade, Verdict, Version};
+use crate::record::{Act, Certificate, FlowRecord, Upgrade, Verdict, Version};
 use crate::time::Timestamp;
 
 /// A judgement on facts that the capture shows.
@@ -314,7 +314,7 @@ impl Condition {
             return false;
         };
         let key = CertificateKey::named(&certificate.key);
-        let ends_in = certificate.not_after.map(|end| (end, record.first_seen));
+        let days_left = days_left(certificate, record.first_seen);
         let any = |globs: &[Glob], text: &str| globs.iter().any(|glob| glob.matches(text));
         holds(&self.key, |globs| {
             any(globs, kind_of_key(&certificate.key)) || any(globs, &certificate.key)
@@ -328,11 +328,9 @@ impl Condition {
         }) && holds(&self.certificate_signature_not, |globs| {
             !any(globs, &certificate.signature)
         }) && holds(&self.expired, |want| {
-            ends_in.is_some_and(|(end, now)| (end < now) == *want)
-        }) && holds(&self.expires_within_days, |days| {
-            ends_in.is_some_and(|(end, now)| {
-                end >= now && end.since_ns(now) <= u64::from(*days) * 86_400_000_000_000
-            })
+            days_left.is_some_and(|days| (days < 0) == *want)
+        }) && holds(&self.expires_within_days, |within| {
+            days_left.is_some_and(|days| (0..i64::from(*within)).contains(&days))
         })
     }
 
@@ -402,6 +400,14 @@ pub(super) const fn who_lacks_tls(upgrade: Upgrade) -> Option<Act> {
         | Upgrade::Unknown => None,
     }
 }
+
+/// Whole days from `now` until the certificate ends, negative where it has ended; `None` where its end is not known.
+pub(super) fn days_left(certificate: &Certificate, now: Timestamp) -> Option<i64> {
+    let [end, now, day] = [certificate.not_after?.0, now.0, DAY_NS].map(i128::from);
+    i64::try_from((end - now).div_euclid(day)).ok()
+}
+
+pub(super) const DAY_NS: u64 = 86_400_000_000_000;
 
 /// A condition that is not given always holds.
 fn holds<T>(condition: &Option<T>, test: impl FnOnce(&T) -> bool) -> bool {
