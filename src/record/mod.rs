@@ -86,6 +86,8 @@ pub struct Certificate {
     pub sha256: String,
     /// DNS names and addresses of subjectAltName.
     pub names: Vec<String>,
+    /// Its part of a record, once written.
+    pub rendered: Rendered,
 }
 
 /// One flow that matters, as `--flows` writes it. `None` means not known, never "no".

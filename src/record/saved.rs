@@ -377,6 +377,7 @@ fn certificate(line: &Line) -> Result<Option<Arc<Certificate>>, String> {
         signature: text(&line.certificate_signature),
         sha256: text(&line.certificate_sha256),
         names: line.certificate_names.clone().unwrap_or_default(),
+        ..Certificate::default()
     })))
 }
 
