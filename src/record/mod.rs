@@ -132,7 +132,7 @@ pub struct FlowRecord {
     pub client_record_version: Option<ProtocolVersion>,
     pub cipher_suite: Option<CipherSuite>,
     pub named_group: Option<NamedGroup>,
-    pub sni: Option<Box<str>>,
+    pub sni: Option<Arc<str>>,
     pub alpn: Option<Arc<str>>,
     pub hello_retry: Option<bool>,
     pub resumed: Option<bool>,
