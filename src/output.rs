@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IoSlice, Write};
 use std::path::PathBuf;
 
 use crate::record::FlowRecord;
@@ -145,6 +145,31 @@ impl Output {
             .map_err(|e| OutputError::new(&self.target, e))
     }
 
+    /// Writes `slices` one behind the other to the end.
+    ///
+    /// # Errors
+    /// Where not all of them could be written.
+    pub fn write_slices(&mut self, slices: &[IoSlice<'_>]) -> Result<(), OutputError> {
+        let mut rest: Vec<IoSlice<'_>> = slices.to_vec();
+        let mut rest = rest.as_mut_slice();
+        // Empty ones alone would look as if nothing could be written.
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            match self.writer.write_vectored(rest) {
+                Ok(0) => {
+                    let why = io::Error::from(io::ErrorKind::WriteZero);
+                    return Err(OutputError::new(&self.target, why));
+                }
+                Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(OutputError::new(&self.target, error)),
+            }
+        }
+        self.writer
+            .flush()
+            .map_err(|e| OutputError::new(&self.target, e))
+    }
+
     /// Writes what `write` makes, in large pieces.
     ///
     /// # Errors
@@ -195,6 +220,15 @@ impl Sink {
             Self::Parquet(target, writer) => writer
                 .write_ndjson(records)
                 .map_err(|why| OutputError::new(target, why)),
+        }
+    }
+}
+
+impl Sink {
+    fn write_slices(&mut self, slices: &[IoSlice<'_>]) -> Result<(), OutputError> {
+        match self {
+            Self::Plain(output) => output.write_slices(slices),
+            Self::Parquet(..) => slices.iter().try_for_each(|slice| self.write(slice)),
         }
     }
 }
@@ -259,6 +293,21 @@ impl FlowOutputs {
                     .finish()
                     .map_err(|why| OutputError::new(target, why))?;
             }
+        }
+        Ok(())
+    }
+
+    /// As [`FlowOutputs::write`], of records that lie in several places, in the order of `slices`.
+    ///
+    /// # Errors
+    /// Where not all bytes could be written.
+    pub fn write_slices(
+        &mut self,
+        format: FlowFormat,
+        slices: &[IoSlice<'_>],
+    ) -> Result<(), OutputError> {
+        for (_, sink) in self.0.iter_mut().filter(|(f, _)| f.handed_as() == format) {
+            sink.write_slices(slices)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::config::Limits;
 use crate::decode::{Decoder, LinkType};
 use crate::dispatch::{Block, Hasher, Packet};
 use crate::record::FlowRecord;
-use crate::shard::{Shard, Shared};
+use crate::shard::{Shard, Shared, record};
 use crate::time::Timestamp;
 
 /// A frame that owns its bytes.
@@ -54,6 +54,7 @@ pub fn replay<F: Borrow<OwnedFrame>>(
     shard.finish(&mut shared);
     let mut records = Vec::new();
     shared.take_records(&mut records);
+    records.extend(shard.settled().filter_map(|(_, flow)| record(flow)));
     records.sort_by_key(|record| record.first_packet);
     records
 }

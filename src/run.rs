@@ -9,7 +9,6 @@
 //! lets its flows age and hands out its records, which are written in the order of their first packets. So the output
 //! is the same, byte for byte, for every number of workers and every size of block.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::Path;
@@ -25,15 +24,18 @@ use signal_hook::flag;
 
 use crate::capture::{CaptureError, FileSource, Frame, Next, first_time};
 use crate::config::{AuditOptions, InputPath, Limits};
-use crate::decode::{DecodeCounts, Decoder, LinkType, Undecoded};
+use crate::decode::{DecodeCounts, Decoded, Decoder, LinkType, Undecoded, fast};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
+use crate::flow::Flow;
+use crate::flow::table::Slot;
+use crate::ordered::{BATCH_RECORDS, Batch, Lane, Ordered};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
 use crate::policy::{Judge, Networks};
+use crate::record::Tally;
 use crate::record::redact::Pseudonyms;
-use crate::record::{FlowRecord, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
-use crate::shard::{Shard, ShardCounts, Shared};
+use crate::shard::{self, Shard, ShardCounts, Shared};
 use crate::stats::{RunStats, WorkerStats};
 use crate::time::Timestamp;
 
@@ -62,6 +64,8 @@ pub enum RunError {
 
 /// Blocks that may wait for one worker.
 const QUEUE_BLOCKS: usize = 4;
+/// Batches of records of one worker that may wait to be written.
+const QUEUE_BATCHES: usize = 3;
 
 /// Audits saved captures: reads them as one trace and writes the records of their flows to `outputs`. SIGINT and
 /// SIGTERM end the reading, and what was read is told; the second one ends the program.
@@ -79,24 +83,19 @@ pub fn audit(
     let formats = outputs.formats();
     let workers = options.workers.clamp(1, SHARDS);
     let pseudonyms = options.redact.then(pseudonyms);
-    let (batch_tx, batch_rx) = bounded::<Batch>(workers * QUEUE_BLOCKS);
-    let (spare_tx, spare_rx) = bounded::<Batch>(workers * 2);
     let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS + 2);
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(workers);
         let mut handles = Vec::with_capacity(workers);
+        let mut lanes = Vec::with_capacity(workers);
         for index in 0..workers {
             let (block_tx, block_rx) = bounded::<Parcel>(QUEUE_BLOCKS);
             queues.push(block_tx);
-            let worker = Worker::new(
-                index,
-                workers,
-                options,
-                &formats,
-                pseudonyms,
-                spare_rx.clone(),
-            );
-            let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
+            let (batch_tx, batch_rx) = bounded::<Batch>(QUEUE_BATCHES);
+            let (spare_tx, spare_rx) = bounded::<Batch>(QUEUE_BATCHES + 2);
+            lanes.push(Lane::new(batch_rx, spare_tx));
+            let worker = Worker::new(index, workers, options, &formats, pseudonyms, spare_rx);
+            let pool_tx = pool_tx.clone();
             let thread = thread::Builder::new().name(format!("worker-{index}"));
             handles.push(
                 thread
@@ -104,7 +103,7 @@ pub fn audit(
                     .map_err(RunError::Spawn)?,
             );
         }
-        drop((batch_tx, pool_tx));
+        drop(pool_tx);
         let capture = Capture::new(options, &stop, queues, pool_rx);
         let thread = thread::Builder::new().name("capture".into());
         let capture = thread
@@ -112,8 +111,10 @@ pub fn audit(
             .map_err(RunError::Spawn)?;
 
         let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
-        let mut ordered = Ordered::new(outputs, &formats, workers, tally, spare_tx);
-        let written = ordered.run(&batch_rx, &stop);
+        let mut ordered = Ordered::new(outputs, &formats, tally);
+        let written = ordered.run(&mut lanes, &stop);
+        // Else a worker could wait for us for ever.
+        drop(lanes);
 
         let mut given_up = ShardCounts::default();
         let mut worked = WorkerStats::default();
@@ -134,7 +135,12 @@ pub fn audit(
         written?;
         let seen = seen?;
         let blind = blind_spots(&seen.undecoded, given_up);
-        let mut summary = Summary::new(seen.inputs, options.policy.clone(), ordered.tally, blind);
+        let mut summary = Summary::new(
+            seen.inputs,
+            options.policy.clone(),
+            ordered.into_tally(),
+            blind,
+        );
         summary.at = options.at;
         summary.cut_short = seen.cut_short;
         let stats = RunStats {
@@ -337,7 +343,7 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// Decodes one frame and puts it into the lane of the worker that owns its flow.
+    /// Decodes one frame and hands it on.
     #[inline]
     fn frame(&mut self, frame: &Frame) -> Result<(), RunError> {
         self.number += 1;
@@ -352,16 +358,25 @@ impl<'a> Capture<'a> {
         {
             return Ok(());
         }
-        let Ok(decoded) = self.decoder.decode(
+        // Two calls, so that the usual frame's facts stay in registers.
+        if let Some(decoded) = fast::segment(frame.link, bytes) {
+            self.dispatch(&decoded, frame);
+        } else if let Ok(decoded) = self.decoder.decode(
             frame.link,
             bytes,
             frame.wire_len,
             frame.time,
             &mut self.block.extra,
-        ) else {
-            return Ok(());
-        };
-        let packet = Packet::new(&decoded, &self.hasher, self.number, frame.time, frame.at);
+        ) {
+            self.dispatch(&decoded, frame);
+        }
+        Ok(())
+    }
+
+    /// Puts a packet into the lane of the worker that owns its flow.
+    #[inline(always)]
+    fn dispatch(&mut self, decoded: &Decoded, frame: &Frame) {
+        let packet = Packet::new(decoded, &self.hasher, self.number, frame.time, frame.at);
         let worker = self
             .owners
             .get(shard_of(packet.hash))
@@ -370,7 +385,6 @@ impl<'a> Capture<'a> {
         if let Some(lane) = self.block.lanes.get_mut(worker) {
             lane.packets.push(packet);
         }
-        Ok(())
     }
 
     const fn tick(&self, last: bool) -> Tick {
@@ -456,24 +470,8 @@ struct Parcel {
 }
 
 fn record(histogram: &mut Histogram<u64>, value: u128) {
-    histogram.saturating_record(u64::try_from(value).unwrap_or(u64::MAX));
-}
-
-/// The records of one worker in one epoch, in the order of their first packets.
-#[derive(Default)]
-struct Batch {
-    epoch: u64,
-    records: Vec<FlowRecord>,
-    /// One for each format.
-    texts: Vec<Text>,
-}
-
-/// Records as they will stand in the output.
-#[derive(Default)]
-struct Text {
-    bytes: Vec<u8>,
-    /// First packet of each record, and where its text ends.
-    ends: Vec<(u64, usize)>,
+    // Not the saturating one: that keeps the range from growing.
+    let _ = histogram.record(u64::try_from(value).unwrap_or(u64::MAX));
 }
 
 impl<'a> Worker<'a> {
@@ -510,6 +508,7 @@ impl<'a> Worker<'a> {
         // Where each shard lies among this worker's: a division less for each packet.
         let places: [usize; SHARDS] = std::array::from_fn(|shard| shard / self.workers);
         let place = |hash| places.get(shard_of(hash)).copied().unwrap_or_default();
+        let mut last_packet = 0;
         for Parcel { block, sent } in parcels {
             let begin = Instant::now();
             record(
@@ -522,21 +521,38 @@ impl<'a> Worker<'a> {
                 .map_or(&[][..], |lane| &lane.packets)
                 .chunks(WARM_PACKETS)
             {
-                for packet in packets {
-                    if let Some(shard) = self.shards.get(place(packet.hash)) {
-                        shard.warm(packet.hash);
+                // In steps: what one asks for, the next finds.
+                let mut probed = [None; WARM_PACKETS];
+                for (packet, probed) in packets.iter().zip(&mut probed) {
+                    *probed = self
+                        .shards
+                        .get(place(packet.hash))
+                        .and_then(|shard| shard.probe(packet.hash));
+                }
+                for step in [
+                    Shard::prefetch_flow,
+                    Shard::prefetch_active,
+                    Shard::prefetch_stream,
+                ] {
+                    for (packet, probed) in packets.iter().zip(&probed) {
+                        if let (Some(slot), Some(shard)) =
+                            (*probed, self.shards.get(place(packet.hash)))
+                        {
+                            step(shard, slot, packet, &block);
+                        }
                     }
                 }
-                for packet in packets {
+                for (packet, probed) in packets.iter().zip(probed) {
                     if let Some(shard) = self.shards.get_mut(place(packet.hash)) {
-                        shard.packet(packet, &block, &mut self.shared);
+                        shard.packet_at(probed, packet, &block, &mut self.shared);
                     }
                 }
             }
-            let packets = block
-                .lanes
-                .get(self.index)
-                .map_or(0, |lane| lane.packets.len());
+            let lane = block.lanes.get(self.index);
+            let packets = lane.map_or(0, |lane| lane.packets.len());
+            if let Some(packet) = lane.and_then(|lane| lane.packets.last()) {
+                last_packet = packet.number;
+            }
             if packets > 0 {
                 record(
                     &mut stats.packet_ns,
@@ -551,9 +567,8 @@ impl<'a> Worker<'a> {
                         shard.finish(&mut self.shared);
                     }
                 }
-                let batch = self.batch(tick.epoch);
+                self.hand_over(tick.last.then_some(last_packet), batches);
                 record(&mut stats.records_us, begin.elapsed().as_micros());
-                let _ = batches.send(batch);
             }
             if let Some(block) = Arc::into_inner(block) {
                 let _ = pool.try_send(block);
@@ -566,150 +581,124 @@ impl<'a> Worker<'a> {
         (counts, stats)
     }
 
-    fn batch(&mut self, epoch: u64) -> Batch {
-        let mut batch = self.spare.try_recv().unwrap_or_default();
-        batch.epoch = epoch;
-        self.shared.take_records(&mut batch.records);
-        for record in &mut batch.records {
-            record.route = self.ours.route(record.client_ip, record.server_ip);
-            self.judge.judge(record);
-            if let Some(pseudonyms) = &self.pseudonyms {
-                pseudonyms.redact(record);
+    /// Judges and writes down the flows that ended, and hands them over in the order of their first packets. At the end
+    /// of the capture, after `packets` of them, these are all. They stay where they are, for there may be millions, and
+    /// are gone through several times, for a part of the trace each.
+    fn hand_over(&mut self, end_after: Option<u64>, batches: &Sender<Batch>) {
+        let mut ended = std::mem::take(self.shared.ended());
+        let held: usize = match end_after {
+            Some(_) => self.shards.iter().map(Shard::flows).sum(),
+            None => 0,
+        };
+        let parts = (held / PART_FLOWS) as u64 + 1;
+        let part_packets = end_after.unwrap_or_default() / parts + 1;
+        let mut order: Vec<(u64, Place)> = Vec::new();
+        for part in 0..parts {
+            let (begin, end) = (
+                part * part_packets,
+                if part + 1 == parts {
+                    u64::MAX
+                } else {
+                    (part + 1) * part_packets
+                },
+            );
+            let now = |first_packet: u64| (begin..end).contains(&first_packet);
+            order.clear();
+            for (flow, place) in ended.iter().zip(0..) {
+                if now(flow.first_packet) {
+                    order.push((flow.first_packet, Place::ended(place)));
+                }
+            }
+            if end_after.is_some() {
+                for (shard, index) in self.shards.iter().zip(0..) {
+                    for (slot, flow) in shard.settled() {
+                        if now(flow.first_packet) {
+                            order.push((flow.first_packet, Place::held(index, slot)));
+                        }
+                    }
+                }
+            }
+            // A flow is large: places are sorted, not flows.
+            order.sort_unstable_by_key(|(first_packet, _)| *first_packet);
+            if !self.write_down(&order, &ended, part + 1 == parts, batches) {
+                break;
             }
         }
-        // A record is large: sort places, not records.
-        let mut order: Vec<&FlowRecord> = batch.records.iter().collect();
-        order.sort_unstable_by_key(|record| record.first_packet);
-        batch.texts.resize_with(self.formats.len(), Text::default);
-        for (text, format) in batch.texts.iter_mut().zip(&self.formats) {
-            text.write(*format, &order);
+        ended.clear();
+        *self.shared.ended() = ended;
+    }
+
+    /// Makes the records of flows in this order and hands them over; `false` where nobody takes them.
+    fn write_down(
+        &mut self,
+        order: &[(u64, Place)],
+        ended: &[Flow],
+        last: bool,
+        batches: &Sender<Batch>,
+    ) -> bool {
+        let mut rest = order;
+        loop {
+            let mut batch = self.spare.try_recv().unwrap_or_default();
+            batch.clear(self.formats.len());
+            let (now, later) = rest.split_at(rest.len().min(BATCH_RECORDS));
+            rest = later;
+            for (_, place) in now {
+                let flow = match place.shard() {
+                    None => ended.get(place.number as usize),
+                    Some(shard) => self.shards.get(shard).and_then(|s| s.flow(place.number)),
+                };
+                let Some(mut record) = flow.and_then(shard::record) else {
+                    continue;
+                };
+                record.route = self.ours.route(record.client_ip, record.server_ip);
+                self.judge.judge(&mut record);
+                if let Some(pseudonyms) = &self.pseudonyms {
+                    pseudonyms.redact(&mut record);
+                }
+                batch.push(record, &self.formats);
+            }
+            batch.last = last && rest.is_empty();
+            // Whoever does not take it has failed; the run tells.
+            if batches.send(batch).is_err() {
+                return false;
+            }
+            if rest.is_empty() {
+                return true;
+            }
         }
-        batch
     }
 }
 
-impl Batch {
-    /// Empties it for the next use; the memory stays.
-    fn clear(&mut self) {
-        self.records.clear();
-        for text in &mut self.texts {
-            text.bytes.clear();
-            text.ends.clear();
-        }
-    }
+/// Flows whose records are put in order together at the end of a capture.
+const PART_FLOWS: usize = 1 << 17;
+
+/// Where a flow lies whose record is due, in few bytes.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// In the table of a shard, or among those that ended.
+    number: u32,
+    shard: u8,
 }
 
-impl Text {
-    fn write(&mut self, format: FlowFormat, records: &[&FlowRecord]) {
-        for record in records {
-            format.append(record, &mut self.bytes);
-            self.ends.push((record.first_packet, self.bytes.len()));
-        }
-    }
-}
+impl Place {
+    const ENDED: u8 = u8::MAX;
 
-/// Puts the batches of an epoch into one order, counts the records and writes them. Counted in that order and in one
-/// place, so that what a full tally leaves out does not depend on the number of workers.
-struct Ordered<'a> {
-    outputs: &'a mut FlowOutputs,
-    formats: &'a [FlowFormat],
-    workers: usize,
-    waiting: BTreeMap<u64, Vec<Batch>>,
-    merged: Vec<u8>,
-    tally: Tally,
-    spare: Sender<Batch>,
-}
-
-impl<'a> Ordered<'a> {
-    const fn new(
-        outputs: &'a mut FlowOutputs,
-        formats: &'a [FlowFormat],
-        workers: usize,
-        tally: Tally,
-        spare: Sender<Batch>,
-    ) -> Self {
+    const fn ended(number: u32) -> Self {
         Self {
-            outputs,
-            formats,
-            workers,
-            waiting: BTreeMap::new(),
-            merged: Vec::new(),
-            tally,
-            spare,
+            number,
+            shard: Self::ENDED,
         }
     }
 
-    /// Takes batches until all workers are done. After a failure nothing more is written, and the reading is stopped.
-    fn run(&mut self, batches: &Receiver<Batch>, stop: &AtomicBool) -> Result<(), OutputError> {
-        let mut result = Ok(());
-        for batch in batches {
-            if result.is_err() {
-                stop.store(true, Ordering::Relaxed);
-                continue;
-            }
-            let number = batch.epoch;
-            let epoch = self.waiting.entry(number).or_default();
-            epoch.push(batch);
-            if epoch.len() == self.workers
-                && let Some(batches) = self.waiting.remove(&number)
-            {
-                self.count(&batches);
-                result = self.write(&batches);
-                for mut batch in batches {
-                    batch.clear();
-                    let _ = self.spare.try_send(batch);
-                }
-            }
-        }
-        result
-    }
-
-    fn count(&mut self, batches: &[Batch]) {
-        let mut records: Vec<&FlowRecord> =
-            batches.iter().flat_map(|batch| &batch.records).collect();
-        records.sort_unstable_by_key(|record| record.first_packet);
-        for record in records {
-            self.tally.add(record);
+    const fn held(shard: u8, slot: Slot) -> Self {
+        Self {
+            number: slot,
+            shard,
         }
     }
 
-    fn write(&mut self, batches: &[Batch]) -> Result<(), OutputError> {
-        for (index, format) in self.formats.iter().enumerate() {
-            let texts: Vec<&Text> = batches
-                .iter()
-                .filter_map(|batch| batch.texts.get(index))
-                .filter(|text| !text.ends.is_empty())
-                .collect();
-            match texts.as_slice() {
-                [] => {}
-                [text] => self.outputs.write(*format, &text.bytes)?,
-                _ => {
-                    self.merged.clear();
-                    merge(&texts, &mut self.merged);
-                    self.outputs.write(*format, &self.merged)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Appends the records of several texts, each in order, in one order.
-fn merge(texts: &[&Text], out: &mut Vec<u8>) {
-    let mut at = vec![(0_usize, 0_usize); texts.len()];
-    loop {
-        let heads = texts.iter().zip(&at).enumerate();
-        let heads = heads.filter_map(|(i, (text, (next, _)))| {
-            text.ends.get(*next).map(|(first, end)| (*first, i, *end))
-        });
-        let Some((_, i, end)) = heads.min() else {
-            return;
-        };
-        let (Some(text), Some((next, begin))) = (texts.get(i), at.get_mut(i)) else {
-            return;
-        };
-        out.extend_from_slice(text.bytes.get(*begin..end).unwrap_or_default());
-        (*next, *begin) = (*next + 1, end);
+    fn shard(self) -> Option<usize> {
+        (self.shard != Self::ENDED).then_some(self.shard.into())
     }
 }
 

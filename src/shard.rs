@@ -11,14 +11,16 @@ use siphasher::sip::SipHasher13;
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, Packet, SHARDS, Transport, tcp_flags};
 use crate::flow::conclude::{End, conclude, conclude_udp};
+use crate::flow::settled::LinkTable;
+use crate::flow::settled::ToldTable;
 use crate::flow::table::{FlowTable, Slot};
 use crate::flow::tcp::{Context, TcpStream};
 use crate::flow::udp::{MAX_PROBED_DATAGRAMS, UdpActive};
-use crate::flow::{Active, Facts, Flow, LedgerFacts, LedgerSlot, Link, State};
+use crate::flow::{Active, Flow, LedgerFacts, LedgerSlot, Link, State};
 use crate::framing::starttls::Ends;
 use crate::framing::{demux, service};
-use crate::hello::intern::Interner;
 use crate::hello::session::{Moment, Session, Tables};
+use crate::prefetch;
 use crate::record::{FlowRecord, Mac, Visibility};
 use crate::time::Timestamp;
 
@@ -38,21 +40,23 @@ pub struct Shard {
 #[derive(Debug, Default)]
 pub struct Shared {
     tables: Tables,
-    links: Interner<Link>,
+    links: LinkTable,
     buffers: Vec<Vec<u8>>,
     #[allow(clippy::vec_box, reason = "it is the boxes that are reused")]
     actives: Vec<Box<Active>>,
-    records: Vec<FlowRecord>,
+    told: ToldTable,
+    ended: Vec<Flow>,
 }
 
 impl Shared {
+    /// The flows that ended and matter, in no order; whoever has made their records clears it.
+    pub const fn ended(&mut self) -> &mut Vec<Flow> {
+        &mut self.ended
+    }
+
     /// Adds the records of flows that ended since the last call to `records`, in no order.
     pub fn take_records(&mut self, records: &mut Vec<FlowRecord>) {
-        if records.is_empty() {
-            std::mem::swap(records, &mut self.records);
-        } else {
-            records.append(&mut self.records);
-        }
+        records.extend(self.ended.drain(..).filter_map(|flow| record(&flow)));
     }
 }
 
@@ -66,9 +70,9 @@ pub struct ShardCounts {
 }
 
 /// Buffers kept for reuse.
-const MAX_SPARE_BUFFERS: usize = 1024;
+const MAX_SPARE_BUFFERS: usize = 512;
 /// Memory for flows that are followed, kept for reuse.
-const MAX_SPARE_ACTIVES: usize = 1024;
+const MAX_SPARE_ACTIVES: usize = 256;
 /// Larger ones are not kept.
 const MAX_SPARE_BYTES: usize = 16 << 10;
 /// Room for one direction's part of an ordinary handshake.
@@ -93,15 +97,60 @@ impl Shard {
         }
     }
 
-    /// Brings what a packet with this hash will need into the cache.
+    /// The place where the flow of a packet with this hash lies, in all likelihood.
     #[inline]
-    pub fn warm(&self, hash: u64) {
-        self.table.warm(hash);
+    pub fn probe(&self, hash: u64) -> Option<Slot> {
+        self.table.probe(hash)
+    }
+
+    /// Asks for the flow at `slot`.
+    #[inline]
+    pub fn prefetch_flow(&self, slot: Slot, _: &Packet, _: &Block) {
+        self.table.prefetch(slot);
+    }
+
+    /// Asks for what `packet` will need if that flow is still followed; best a little after [`Self::prefetch_flow`].
+    #[inline]
+    pub fn prefetch_active(&self, slot: Slot, packet: &Packet, block: &Block) {
+        if let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state) {
+            if let Some(stream) = active.streams.get(packet.direction.index()) {
+                prefetch::whole(stream);
+            }
+            prefetch::whole(&active.session);
+            prefetch::begin(block.payload(packet), 4);
+        }
+    }
+
+    /// Asks for where the payload of `packet` will be kept; best a little after [`Self::prefetch_active`].
+    #[inline]
+    pub fn prefetch_stream(&self, slot: Slot, packet: &Packet, _: &Block) {
+        if packet.payload_len > 0
+            && let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state)
+            && let Some(stream) = active.streams.get(packet.direction.index())
+        {
+            stream.prefetch();
+        }
     }
 
     /// Takes one packet of `block`.
     pub fn packet(&mut self, packet: &Packet, block: &Block, shared: &mut Shared) {
-        let slot = match self.table.find(packet.hash, &packet.key) {
+        self.packet_at(None, packet, block, shared);
+    }
+
+    /// Takes one packet of `block`, whose flow may lie at `probed`.
+    pub fn packet_at(
+        &mut self,
+        probed: Option<Slot>,
+        packet: &Packet,
+        block: &Block,
+        shared: &mut Shared,
+    ) {
+        let probed = probed.filter(|slot| {
+            self.table
+                .get(*slot)
+                .is_some_and(|flow| flow.key == packet.key)
+        });
+        let slot = match probed.or_else(|| self.table.find(packet.hash, &packet.key)) {
             Some(slot) => match self.table.get(slot) {
                 Some(flow)
                     if flow.is_reopened_by(packet)
@@ -155,16 +204,28 @@ impl Shard {
         }
     }
 
-    /// Ends all flows: no packet comes any more.
+    /// Concludes all flows where they lie: no packet comes any more.
     pub fn finish(&mut self, shared: &mut Shared) {
         for slot in self.table.slots() {
             let closed = self.table.get(slot).is_some_and(Flow::is_closed);
-            self.end(
+            self.conclude(
                 slot,
                 if closed { End::Closed } else { End::CaptureEnd },
                 shared,
             );
         }
+    }
+
+    /// The flows that are settled, each with its place.
+    pub fn settled(&self) -> impl Iterator<Item = (Slot, &Flow)> {
+        self.table
+            .iter()
+            .filter(|(_, flow)| matches!(flow.state, State::Settled(_)))
+    }
+
+    /// The flow of a place.
+    pub fn flow(&self, slot: Slot) -> Option<&Flow> {
+        self.table.get(slot)
     }
 
     /// What could not be kept.
@@ -202,7 +263,7 @@ impl Shard {
         let has = |flag| packet.tcp_flags & flag != 0;
         // A straggler of the connection before closes nothing: it lies before the window (RFC 9293 section 3.10.7.4), or
         // does not acknowledge the SYN (section 3.10.7.3).
-        let stale = match (half.isn, other.isn) {
+        let stale = match (half.isn(), other.isn()) {
             (Some(isn), _) => {
                 half.bytes < 1 << 30 && (packet.sequence.wrapping_sub(isn) as i32) < 0
             }
@@ -220,23 +281,21 @@ impl Shard {
         // RFC 9293 section 3.10.7.3: a SYN-ACK that does not acknowledge the SYN, or the data on it, is not its answer. A
         // mirror on both sides of a firewall that rewrites sequence numbers shows such.
         let foreign = has(tcp_flags::ACK)
-            && other.isn.is_some_and(|isn| {
+            && other.isn().is_some_and(|isn| {
                 !(1..=1 << 16).contains(&packet.acknowledgment.wrapping_sub(isn))
             });
         if has(tcp_flags::SYN) && !has(tcp_flags::RST) && !foreign {
-            half.isn.get_or_insert(packet.sequence);
+            half.learn_isn(packet.sequence);
             if has(tcp_flags::ACK) {
                 flow.opener.get_or_insert(packet.direction.flip());
                 // What the SYN-ACK acknowledges tells where the other direction begins.
-                other
-                    .isn
-                    .get_or_insert(packet.acknowledgment.wrapping_sub(1));
+                other.learn_isn(packet.acknowledgment.wrapping_sub(1));
             } else {
                 flow.opener.get_or_insert(packet.direction);
             }
         }
         if has(tcp_flags::FIN | tcp_flags::RST) {
-            half.end = Some(packet.sequence.wrapping_add(packet.wire_len));
+            half.set_end(packet.sequence.wrapping_add(packet.wire_len));
         }
         if has(tcp_flags::FIN) {
             half.fin = true;
@@ -271,36 +330,36 @@ impl Shard {
                 return;
             }
             let link = link_of(&mut shared.links, packet, block);
-            let streams = [Direction::Up, Direction::Down].map(|d| {
-                TcpStream::new(
-                    d,
-                    shared
-                        .buffers
-                        .pop()
-                        .unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES)),
-                )
-            });
             let ports = [Direction::Up, Direction::Down].map(|d| flow.key.source(d).1);
             let ledger = LedgerSlot::Untried(Ends {
                 opener: flow.opener,
                 ports,
             });
-            let active = Active {
-                streams,
-                session: Session::default(),
-                ledger,
-                answer_from: None,
-                link,
+            let mut buffer = || {
+                let spare = shared.buffers.pop();
+                spare.unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES))
             };
             flow.state = State::Active(match shared.actives.pop() {
                 Some(mut spare) => {
-                    *spare = active;
+                    for stream in &mut spare.streams {
+                        stream.begin_anew(buffer());
+                    }
+                    spare.session = Session::default();
+                    spare.ledger = ledger;
+                    spare.answer_from = None;
+                    spare.link = link;
                     spare
                 }
-                None => Box::new(active),
+                None => Box::new(Active {
+                    streams: [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, buffer())),
+                    session: Session::default(),
+                    ledger,
+                    answer_from: None,
+                    link,
+                }),
             });
         }
-        let isns = flow.halves.map(|half| half.isn);
+        let isns = flow.halves.map(|half| half.isn());
         let State::Active(active) = &mut flow.state else {
             return;
         };
@@ -456,7 +515,7 @@ impl Shard {
                 self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
                 active.finish(flow.last_seen, &mut shared.tables);
                 if let Some(facts) = conclude_udp(flow, &mut active, end) {
-                    flow.state = State::Settled(Box::new(facts));
+                    flow.state = State::Settled(shared.told.settle(facts));
                 }
                 return;
             }
@@ -489,7 +548,7 @@ impl Shard {
             stream.flush(&mut context);
         }
         if let Some(facts) = conclude(flow, &mut active, end) {
-            flow.state = State::Settled(Box::new(facts));
+            flow.state = State::Settled(shared.told.settle(facts));
         }
         for stream in &mut active.streams {
             let buffer = stream.release();
@@ -557,33 +616,31 @@ impl Shard {
         let Some(flow) = self.table.remove(slot) else {
             return;
         };
-        if let State::Settled(facts) = flow.state {
-            shared.records.push(record(
-                &Flow {
-                    state: State::Dull,
-                    ..flow
-                },
-                *facts,
-            ));
+        if matches!(flow.state, State::Settled(_)) {
+            shared.ended.push(flow);
         }
     }
 }
 
-/// The record of a flow, but for the judgement.
-fn record(flow: &Flow, facts: Facts) -> FlowRecord {
+/// The record of a flow, but for the judgement; `None` where it does not matter, or is not settled yet.
+pub fn record(flow: &Flow) -> Option<FlowRecord> {
+    let State::Settled(settled) = &flow.state else {
+        return None;
+    };
+    let facts = &*settled.told;
+    let rare = settled.rare.as_deref();
     let (client, server) = (facts.client, facts.client.flip());
     let (client_ip, client_port) = flow.key.source(client);
     let (server_ip, server_port) = flow.key.source(server);
     let (client_half, server_half) = (flow.half(client), flow.half(server));
-    let mac = |d: Direction| facts.link.macs.get(d.index()).copied().flatten();
+    let mac = |d: Direction| settled.link.macs.get(d.index()).copied().flatten();
     let answer = facts.answer.as_deref();
     let hello = facts.offer.is_some();
-    let ledger = facts
-        .ledger
-        .map_or_else(LedgerFacts::default, |ledger| *ledger);
+    let none = LedgerFacts::default();
+    let ledger = rare.and_then(|rare| rare.ledger.as_ref()).unwrap_or(&none);
     let alpn = answer.and_then(|a| a.alpn.clone());
-    let (service, service_source) = service_of(&ledger, server_port, alpn.as_deref());
-    FlowRecord {
+    let (service, service_source) = service_of(ledger, server_port, alpn.as_deref());
+    Some(FlowRecord {
         flow_id: flow_id(flow),
         first_packet: flow.first_packet,
         first_seen: flow.first_seen,
@@ -595,17 +652,17 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         server_port,
         client_mac: mac(client),
         server_mac: mac(server),
-        vlans: facts.link.vlans,
-        tunnels: facts.link.tunnels,
+        vlans: settled.link.vlans,
+        tunnels: settled.link.tunnels,
         via: ledger.via,
-        via_target: ledger.via_target,
+        via_target: ledger.via_target.clone(),
         service,
         service_source,
         upgrade: ledger.upgrade,
         continued_in_clear: ledger.continued_in_clear,
         cleartext_credentials: ledger.cleartext_credentials,
-        client_name: ledger.client_name,
-        server_name_banner: ledger.server_name_banner,
+        client_name: ledger.client_name.clone(),
+        server_name_banner: ledger.server_name_banner.clone(),
         starttls_injection: ledger.starttls_injection,
         carrier: facts.carrier,
         quic_version: facts.quic_version,
@@ -616,20 +673,20 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
         client_record_version: facts.client_record_version,
         cipher_suite: answer.and_then(|a| a.cipher_suite),
         named_group: facts.named_group,
-        sni: facts.sni,
+        sni: facts.sni.clone(),
         alpn,
         hello_retry: (hello || answer.is_some()).then_some(facts.hello_retry),
         resumed: facts.resumed,
         downgrade_sentinel: answer.map(|_| facts.downgrade_sentinel),
         extended_master_secret: facts.extended_master_secret,
         ja3s: answer.and_then(|a| a.ja3s.clone()),
-        client_hello_bytes: hello.then_some(facts.client_hello_bytes),
+        client_hello_bytes: hello.then_some(settled.client_hello_bytes),
         client_hello_segments: hello.then_some(facts.client_hello_segments),
-        alerts: facts.alerts.into(),
-        certificate: facts.certificate,
+        alerts: rare.map(|rare| rare.alerts.to_vec()).unwrap_or_default(),
+        certificate: facts.certificate.clone(),
         client_certificate: facts.client_certificate,
         tcp_rtt_us: flow.rtt_us.map(u64::from),
-        hello_us: facts.hello_us.map(u64::from),
+        hello_us: settled.hello_us().map(u64::from),
         client_bytes: client_half.bytes,
         server_bytes: server_half.bytes,
         client_packets: client_half.packets.into(),
@@ -639,12 +696,12 @@ fn record(flow: &Flow, facts: Facts) -> FlowRecord {
             (0, _) => Visibility::ServerOnly,
             _ => Visibility::Both,
         },
-        missing_bytes: facts.missing_bytes,
-        conflicting_bytes: facts.conflicting_bytes,
+        missing_bytes: rare.map_or(0, |rare| rare.missing_bytes),
+        conflicting_bytes: rare.map_or(0, |rare| rare.conflicting_bytes),
         mid_stream: facts.mid_stream,
-        offer: facts.offer,
+        offer: facts.offer.clone(),
         ..FlowRecord::default()
-    }
+    })
 }
 
 /// The service as the talk in the clear told it, else as the server's port or the ALPN says.
@@ -700,14 +757,14 @@ fn measure_rtt(flow: &mut Flow, packet: &Packet) {
     let Some(opener) = flow.opener.filter(|o| *o == packet.direction) else {
         return;
     };
-    let answered = flow.half(opener.flip()).packets > 0 && flow.half(opener.flip()).isn.is_some();
+    let answered = flow.half(opener.flip()).packets > 0 && flow.half(opener.flip()).isn().is_some();
     // The SYN and this ACK are the only packets of the opener: neither came twice.
     if plain_ack && answered && flow.half(opener).packets == 2 && flow.rtt_us.is_none() {
         flow.rtt_us = u32::try_from(packet.time.since_ns(flow.first_seen) / 1000).ok();
     }
 }
 
-fn link_of(links: &mut Interner<Link>, packet: &Packet, block: &Block) -> Arc<Link> {
+fn link_of(links: &mut LinkTable, packet: &Packet, block: &Block) -> Arc<Link> {
     let ethernet = usize::try_from(packet.ethernet_at)
         .ok()
         .and_then(|at| block.bytes.get(at..))
@@ -727,18 +784,7 @@ fn link_of(links: &mut Interner<Link>, packet: &Packet, block: &Block) -> Arc<Li
             Direction::Down => [Some(destination), Some(source)],
         };
     }
-    links.intern(
-        |out| {
-            out.push(ethernet.is_some().into());
-            for mac in link.macs.iter().flatten() {
-                out.extend(mac.0);
-            }
-            out.extend(link.vlans.iter().flat_map(u16::to_be_bytes));
-            out.push(0xff);
-            out.extend(link.tunnels.iter().map(|t| t as u8));
-        },
-        || link,
-    )
+    links.intern(link)
 }
 
 impl std::ops::AddAssign for ShardCounts {

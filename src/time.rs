@@ -69,20 +69,29 @@ impl Timestamp {
         let day = doy - (153 * mp + 2) / 5 + 1;
         let month = if mp < 10 { mp + 3 } else { mp - 9 };
         let year = yoe + era * 400 + u64::from(month <= 2);
-        digits(out, year, 4);
-        out.push(b'-');
-        digits(out, month, 2);
-        out.push(b'-');
-        digits(out, day, 2);
-        out.push(b'T');
-        digits(out, second / 3600, 2);
-        out.push(b':');
-        digits(out, second / 60 % 60, 2);
-        out.push(b':');
-        digits(out, second % 60, 2);
-        out.push(b'.');
-        digits(out, self.0 % 1_000_000_000, 9);
-        out.push(b'Z');
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let ns = self.0 % 1_000_000_000;
+        for (at, value) in [
+            (0, year / 100),
+            (2, year),
+            (5, month),
+            (8, day),
+            (11, second / 3600),
+            (14, second / 60 % 60),
+            (17, second % 60),
+            (20, ns / 10_000_000),
+            (22, ns / 100_000),
+            (24, ns / 1_000),
+            (26, ns / 10),
+        ] {
+            if let Some(pair) = text.get_mut(at..).and_then(|t| t.first_chunk_mut::<2>()) {
+                *pair = two_digits(value % 100);
+            }
+        }
+        if let Some(digit) = text.get_mut(28) {
+            *digit = b'0' + (ns % 10) as u8;
+        }
+        out.extend_from_slice(&text);
     }
 }
 
@@ -94,14 +103,19 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// `value` in `width` decimal digits, zeros in front.
-fn digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
-    let mut text = [b'0'; 20];
-    for slot in text.iter_mut().take(width).rev() {
-        *slot = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
-    out.extend(text.iter().take(width));
+/// The two decimal digits of a number below 100.
+#[inline]
+pub(crate) fn two_digits(value: u64) -> [u8; 2] {
+    const PAIRS: [[u8; 2]; 100] = {
+        let mut pairs = [[0; 2]; 100];
+        let mut n = 0;
+        while n < 100 {
+            pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+            n += 1;
+        }
+        pairs
+    };
+    PAIRS.get(value as usize).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

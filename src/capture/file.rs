@@ -318,11 +318,27 @@ impl FileSource {
     }
 
     /// The next frame that lies whole in `block[*at..]`; moves `at` behind it, and behind all that is not a packet.
-    #[inline]
+    #[inline(always)]
     pub fn next_frame(&mut self, block: &[u8], at: &mut usize) -> Next {
         if self.ended && self.damage.is_some() {
             return Next::End;
         }
+        if let (Format::Pcap(records), 0) = (&self.format, self.skip)
+            && let Some((frame, record_len)) =
+                records.frame(block.get(*at..).unwrap_or_default(), self.max_packet_bytes)
+        {
+            let at_record = *at;
+            self.advance(at, record_len);
+            return Next::Frame(Frame {
+                at: at_record + frame.at,
+                ..frame
+            });
+        }
+        self.next_unusual(block, at)
+    }
+
+    /// The same, of any format and whatever stands there.
+    fn next_unusual(&mut self, block: &[u8], at: &mut usize) -> Next {
         loop {
             let rest = block.get(*at..).unwrap_or_default();
             if self.skip > 0 {

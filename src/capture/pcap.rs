@@ -70,6 +70,35 @@ impl Records {
         }))
     }
 
+    /// The record at the beginning of `bytes` with its length, where it is whole and nothing about it is unusual; else
+    /// [`Self::cut`] tells.
+    #[inline(always)]
+    pub(super) fn frame(&self, bytes: &[u8], max_packet_bytes: usize) -> Option<(Frame, usize)> {
+        let words = bytes.first_chunk::<16>()?.as_chunks::<4>().0;
+        let [seconds, fraction, captured, wire] = *words.first_chunk::<4>()?;
+        let word = |bytes| match self.big_endian {
+            true => u32::from_be_bytes(bytes),
+            false => u32::from_le_bytes(bytes),
+        };
+        let captured_len = word(captured) as usize;
+        let record_len = self.header_bytes + captured_len.min(max_packet_bytes);
+        if self.swapped != Swapped::Never
+            || captured_len > max_packet_bytes
+            || bytes.len() < record_len
+        {
+            return None;
+        }
+        let fraction_ns = u64::from(word(fraction)).saturating_mul(self.fraction_ns);
+        let frame = Frame {
+            at: self.header_bytes,
+            captured_len,
+            wire_len: captured_len.max(word(wire) as usize),
+            link: self.link,
+            time: Timestamp(u64::from(word(seconds)) * 1_000_000_000 + fraction_ns),
+        };
+        Some((frame, record_len))
+    }
+
     /// The record at the beginning of `bytes`.
     #[inline]
     pub(super) fn cut(&mut self, bytes: &[u8], max_packet_bytes: usize) -> Cut {

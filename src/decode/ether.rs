@@ -106,5 +106,5 @@ pub(super) const IPV4: u16 = etherparse::EtherType::IPV4.0;
 pub(super) const IPV6: u16 = etherparse::EtherType::IPV6.0;
 /// Transparent Ethernet bridging.
 pub(super) const BRIDGED: u16 = 0x6558;
-const VLAN: u16 = etherparse::EtherType::VLAN_TAGGED_FRAME.0;
+pub(super) const VLAN: u16 = etherparse::EtherType::VLAN_TAGGED_FRAME.0;
 const PROVIDER_BRIDGING: u16 = etherparse::EtherType::PROVIDER_BRIDGING.0;

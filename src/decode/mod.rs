@@ -9,6 +9,7 @@ mod captured;
 mod cursor;
 mod decoder;
 mod ether;
+pub mod fast;
 mod fragment;
 mod link;
 mod net;
@@ -40,6 +41,12 @@ impl Vlans {
         if let Some(free) = self.0.iter_mut().find(|v| **v == Self::NONE) {
             *free = vlan_id & 0x0fff;
         }
+    }
+
+    /// All of it, to tell one from another.
+    pub fn bytes(&self) -> [u8; 8] {
+        let [a, b, c, d] = self.0.map(u16::to_ne_bytes);
+        [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
     }
 
     /// Outermost first.
@@ -148,6 +155,11 @@ impl Tunnels {
         };
         *free = tunnel as u8;
         true
+    }
+
+    /// All of it, to tell one from another.
+    pub const fn bytes(&self) -> [u8; 8] {
+        self.0
     }
 
     /// Outermost first.

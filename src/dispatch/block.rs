@@ -97,7 +97,7 @@ pub struct Packet {
 
 impl Packet {
     /// The packet with this `number` in the trace, of a frame that begins at `frame_at` in [`Block::bytes`].
-    #[inline]
+    #[inline(always)]
     pub fn new(
         decoded: &Decoded,
         hasher: &Hasher,

@@ -4,6 +4,7 @@
 //! Flows own their buffers and let go of them as soon as all is told that can be.
 
 pub mod conclude;
+pub mod settled;
 pub mod stream;
 pub mod table;
 pub mod tcp;
@@ -28,6 +29,7 @@ use crate::record::{
     Version,
 };
 use crate::time::Timestamp;
+use settled::Settled;
 use tcp::TcpStream;
 
 /// A connection.
@@ -35,8 +37,8 @@ use tcp::TcpStream;
 pub struct Flow {
     /// Its endpoints.
     pub key: FlowKey,
-    /// Hash of `key`.
-    pub hash: u64,
+    /// Hash of `key`, as far as the table needs it.
+    pub(crate) hash: u32,
     /// Number of its first packet in the trace.
     pub first_packet: u64,
     /// When that was.
@@ -57,19 +59,44 @@ pub struct Flow {
     pub(crate) ticket: u32,
 }
 
-/// The packets of one direction.
+/// The packets of one direction. A million flows have two million of these: what may be absent is marked in one byte.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Half {
     /// Payload bytes on the wire, retransmissions too.
     pub bytes: u64,
     /// Packets.
     pub packets: u32,
-    /// Initial sequence number, where a SYN was seen.
-    pub isn: Option<u32>,
+    isn: u32,
+    end: u32,
+    has_isn: bool,
+    has_end: bool,
     /// A FIN was seen.
     pub fin: bool,
+}
+
+impl Half {
+    /// Initial sequence number, where a SYN was seen.
+    #[inline]
+    pub fn isn(&self) -> Option<u32> {
+        self.has_isn.then_some(self.isn)
+    }
+
+    /// The initial sequence number is `isn`, unless another is known.
+    pub(crate) const fn learn_isn(&mut self, isn: u32) {
+        if !self.has_isn {
+            (self.has_isn, self.isn) = (true, isn);
+        }
+    }
+
     /// Sequence number behind its last byte, where a FIN or RST told it.
-    pub end: Option<u32>,
+    pub fn end(&self) -> Option<u32> {
+        self.has_end.then_some(self.end)
+    }
+
+    /// A FIN or RST told the end.
+    pub(crate) const fn set_end(&mut self, end: u32) {
+        (self.has_end, self.end) = (true, end);
+    }
 }
 
 /// How far a flow is understood.
@@ -82,7 +109,7 @@ pub enum State {
     /// The same over UDP.
     Udp(Box<udp::UdpActive>),
     /// All is told that can be.
-    Settled(Box<Facts>),
+    Settled(Settled),
     /// Nothing to tell.
     Dull,
 }
@@ -169,7 +196,7 @@ pub struct Link {
     pub tunnels: Tunnels,
 }
 
-/// What a flow told of itself, ready for its record.
+/// What a flow told of itself. [`settled`] keeps it.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "as in the record")]
 pub struct Facts {
@@ -235,7 +262,7 @@ impl Flow {
     pub fn new(packet: &Packet) -> Self {
         Self {
             key: packet.key,
-            hash: packet.hash,
+            hash: packet.hash as u32,
             first_packet: packet.number,
             first_seen: packet.time,
             last_seen: packet.time,
@@ -254,7 +281,7 @@ impl Flow {
         if packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::SYN {
             return self.is_closed() && self.is_foreign_to(packet);
         }
-        match self.half(packet.direction).isn {
+        match self.half(packet.direction).isn() {
             Some(isn) => isn != packet.sequence,
             None => match &self.state {
                 State::Active(active) => active
@@ -277,11 +304,11 @@ impl Flow {
         if packet.wire_len == 0 || packet.tcp_flags & tcp_flags::RST != 0 || half.bytes > 1 << 30 {
             return false;
         }
-        let end = half.end.or(half
-            .isn
+        let end = half.end().or(half
+            .isn()
             .map(|isn| isn.wrapping_add(half.bytes as u32).wrapping_add(IN_FLIGHT)));
         let ahead_of = |place: u32| packet.sequence.wrapping_sub(place) as i32;
-        end.is_some_and(|end| ahead_of(end) > 0) || half.isn.is_some_and(|isn| ahead_of(isn) < 0)
+        end.is_some_and(|end| ahead_of(end) > 0) || half.isn().is_some_and(|isn| ahead_of(isn) < 0)
     }
 
     /// Whether a datagram begins another connection between the same endpoints. One that comes again, and the second
@@ -293,7 +320,7 @@ impl Flow {
                 let (inner, len) = demux::without_relay(datagram, wire_len);
                 dtls::beginning(inner, len).is_some_and(|random| random != known)
             }),
-            State::Settled(facts) => match &facts.beginning {
+            State::Settled(settled) => match settled.beginning() {
                 Beginning::Unknown => false,
                 Beginning::Quic(known) => {
                     quic::beginning(datagram, wire_len).is_some_and(|id| !known.contains(&id))
@@ -322,7 +349,7 @@ impl Flow {
 
     /// Whether neither a SYN nor a SYN-ACK was seen.
     pub fn is_mid_stream(&self) -> bool {
-        self.halves.iter().all(|half| half.isn.is_none())
+        self.halves.iter().all(|half| half.isn().is_none())
     }
 
     /// Who is the client as far as TCP and the ports tell.

@@ -4,6 +4,8 @@
 //! copy of a byte wins; where a later copy disagrees, that is counted. TCP, QUIC's CRYPTO frames and DTLS's handshake
 //! fragments are all bytes at offsets.
 
+use crate::prefetch;
+
 /// What comes out, in stream order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -63,6 +65,12 @@ impl Assembler {
             kept_at: offset,
             ..Self::default()
         }
+    }
+
+    /// Asks for where the next bytes will go.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch::end(&self.kept);
     }
 
     /// Offset of the next byte that is due.

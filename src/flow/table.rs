@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 
 use super::Flow;
 use crate::dispatch::FlowKey;
+use crate::prefetch;
 use crate::time::Timestamp;
 
 /// A flow's place. Valid until the flow is removed.
@@ -63,20 +64,31 @@ impl FlowTable {
     /// The slot of `key`'s flow.
     #[inline]
     pub fn find(&self, hash: u64, key: &FlowKey) -> Option<Slot> {
-        let found = self.index.find(hash, |e| {
+        let found = self.index.find(spread(hash as u32), |e| {
             e.hash == hash as u32 && self.get(e.slot).is_some_and(|flow| flow.key == *key)
         });
         found.map(|entry| entry.slot)
     }
 
-    /// Brings what [`Self::find`] will need into the cache. Asked for several packets in a row before the first of
-    /// them is worked on, the loads overlap: their latency is what a packet of a settled flow costs.
+    /// The first slot with a hash like this one, whose key is not looked at. Asked for several packets in a row before the
+    /// first of them is worked on, the loads overlap: their latency is what a packet of a settled flow costs.
     #[inline]
-    pub fn warm(&self, hash: u64) {
-        if let Some(entry) = self.index.find(hash, |e| e.hash == hash as u32)
-            && let Some(flow) = self.get(entry.slot)
+    pub fn probe(&self, hash: u64) -> Option<Slot> {
+        let found = self
+            .index
+            .find(spread(hash as u32), |e| e.hash == hash as u32);
+        found.map(|entry| entry.slot)
+    }
+
+    /// Asks for the flow of a slot.
+    #[inline]
+    pub fn prefetch(&self, slot: Slot) {
+        if let Some(place) = self
+            .chunks
+            .get(slot as usize / CHUNK)
+            .and_then(|chunk| chunk.get(slot as usize % CHUNK))
         {
-            std::hint::black_box((flow.ticket, flow.last_seen));
+            prefetch::whole(place);
         }
     }
 
@@ -126,21 +138,10 @@ impl FlowTable {
                 (before + chunk.len() - 1) as Slot
             }
         };
-        let chunks = &self.chunks;
-        self.index.insert_unique(
-            hash,
-            Entry {
-                hash: hash as u32,
-                slot,
-            },
-            |entry| {
-                let flow = chunks
-                    .get(entry.slot as usize / CHUNK)
-                    .and_then(|c| c.get(entry.slot as usize % CHUNK))
-                    .and_then(Option::as_ref);
-                flow.map_or(0, |flow| flow.hash)
-            },
-        );
+        self.index
+            .insert_unique(spread(hash), Entry { hash, slot }, |entry| {
+                spread(entry.hash)
+            });
         self.idle.push_back(Timer {
             deadline_s: deadline(seen, idle_ns),
             slot,
@@ -156,7 +157,7 @@ impl FlowTable {
             .get_mut(slot as usize / CHUNK)?
             .get_mut(slot as usize % CHUNK)?
             .take()?;
-        if let Ok(entry) = self.index.find_entry(flow.hash, |e| e.slot == slot) {
+        if let Ok(entry) = self.index.find_entry(spread(flow.hash), |e| e.slot == slot) {
             entry.remove();
         }
         self.free.push(slot);
@@ -196,6 +197,12 @@ impl FlowTable {
         None
     }
 
+    /// All flows with their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Flow)> {
+        let places = self.chunks.iter().flatten().zip(0..);
+        places.filter_map(|(place, slot)| Some((slot, place.as_ref()?)))
+    }
+
     /// All slots in use.
     pub fn slots(&self) -> Vec<Slot> {
         self.index.iter().map(|entry| entry.slot).collect()
@@ -226,6 +233,12 @@ impl FlowTable {
         }
         None
     }
+}
+
+/// The index takes its place from a hash's low bits and a tag from the top ones.
+#[inline]
+const fn spread(hash: u32) -> u64 {
+    hash as u64 | (hash as u64) << 32
 }
 
 fn flow_of(chunks: &[Vec<Option<Flow>>], timer: Timer) -> Option<&Flow> {

@@ -109,9 +109,20 @@ impl TcpStream {
         }
     }
 
+    /// Becomes one of which nothing was seen, as [`Self::new`] makes it, in the same place.
+    pub fn begin_anew(&mut self, buffer: Vec<u8>) {
+        *self = Self::new(self.direction, buffer);
+    }
+
     /// Bytes that wait for others.
     pub fn held_bytes(&self) -> usize {
         self.assembler.held_bytes() + self.early.iter().map(|e| e.bytes.len()).sum::<usize>()
+    }
+
+    /// Asks for where the next bytes will go.
+    #[inline]
+    pub fn prefetch(&self) {
+        self.assembler.prefetch();
     }
 
     /// Stream bytes that were needed and never seen.

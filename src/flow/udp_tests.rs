@@ -5,7 +5,7 @@ use hex_literal::hex;
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, FlowKey, Packet, Transport};
 use crate::record::{Carrier, FlowRecord, Outcome};
-use crate::shard::{Shard, Shared};
+use crate::shard::{Shard, Shared, record};
 use crate::time::Timestamp;
 
 const CLIENT: ([u8; 16], u16) = ([1; 16], 50000);
@@ -43,6 +43,7 @@ fn records(datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord> {
     shard.finish(&mut shared);
     let mut records = Vec::new();
     shared.take_records(&mut records);
+    records.extend(shard.settled().filter_map(|(_, flow)| record(flow)));
     records.sort_by_key(|r| r.first_packet);
     records
 }

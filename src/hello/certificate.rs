@@ -419,6 +419,7 @@ mod tests {
                 signature: signature.into(),
                 sha256: sha256.into(),
                 names: names.iter().map(ToString::to_string).collect(),
+                ..Certificate::default()
             };
             assert_eq!(told, want);
         }

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-/// Values by the canonical bytes that they are made of. Holds at most 512; then it forgets all and begins
-/// anew, and whoever holds a value keeps it.
+/// Values by the canonical bytes that they are made of. Where there are many, those that nobody holds are forgotten.
 #[derive(Debug)]
 pub struct Interner<T> {
     known: HashTable<(Box<[u8]>, Arc<T>)>,
     hasher: RandomState,
     canonical: Vec<u8>,
+    /// Then it is time to forget.
+    enough: usize,
 }
 
-/// Distinct values in one table. A stack that shuffles its extensions makes a new one each time.
-const MAX_ENTRIES: usize = 512;
+/// Distinct values in one table that are kept although nobody may hold them. A stack that shuffles its extensions makes a
+/// new one each time.
+pub const ENOUGH: usize = 512;
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
@@ -24,6 +26,7 @@ impl<T> Default for Interner<T> {
             known: HashTable::new(),
             hasher: RandomState::default(),
             canonical: Vec::new(),
+            enough: ENOUGH,
         }
     }
 }
@@ -41,8 +44,10 @@ impl<T> Interner<T> {
         {
             return Arc::clone(value);
         }
-        if self.known.len() >= MAX_ENTRIES {
-            self.known.clear();
+        if self.known.len() >= self.enough {
+            self.known.retain(|(_, value)| Arc::strong_count(value) > 1);
+            // What is held needs room anyway; so the walk through all of them stays seldom.
+            self.enough = ENOUGH.max(2 * self.known.len());
         }
         let value = Arc::new(make());
         let hasher = &self.hasher;

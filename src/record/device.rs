@@ -225,11 +225,10 @@ impl Default for Device {
 impl Device {
     pub(super) fn add(&mut self, record: &FlowRecord) {
         if let Some(name) = &record.client_name {
-            self.names.count(shortened(name), MAX_NAMES);
+            count_name(&mut self.names, name);
         }
-        let vlans: Vec<u16> = record.vlans.iter().collect();
-        if !vlans.is_empty() {
-            self.vlans.count(vlans, MAX_WORDS);
+        if record.vlans.iter().next().is_some() {
+            self.vlans.count(record.vlans.iter().collect(), MAX_WORDS);
         }
         let offer = record.offer.as_deref();
         for (prints, print) in [
@@ -342,11 +341,13 @@ pub struct Server {
 
 impl Server {
     pub(super) fn add(&mut self, record: &FlowRecord) {
-        if let Some(sni) = &record.sni {
-            self.snis.count(shortened(sni), MAX_NAMES);
-        }
-        if let Some(banner) = &record.server_name_banner {
-            self.banners.count(shortened(banner), MAX_NAMES);
+        for (names, name) in [
+            (&mut self.snis, record.sni.as_deref()),
+            (&mut self.banners, record.server_name_banner.as_deref()),
+        ] {
+            if let Some(name) = name {
+                count_name(names, name);
+            }
         }
         self.services.count(record.service, MAX_WORDS);
         self.negotiated.count(record.negotiated_version, MAX_WORDS);
@@ -415,6 +416,14 @@ fn peer_key(record: &FlowRecord) -> PeerKey {
         port: record.server_port,
         sni: record.sni.as_deref().map(shortened),
         service: record.service,
+    }
+}
+
+/// Counts a name, which is copied only where it is new.
+fn count_name(names: &mut SmallMap<Box<str>, u64>, name: &str) {
+    let name = short(name);
+    if let Some(n) = names.entry_by(|key| (**key).cmp(name), || name.into(), MAX_NAMES) {
+        *n += 1;
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Alert, Cause, Certificate, FlowRecord, Mac, Version};
 use crate::hello::Offer;
 use crate::hello::registry::{AlertDescription, CipherSuite, Id, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, two_digits};
 
 /// A value whose text is ours and safe to print: a name from a registry, an address, a number in hexadecimal.
 ///
@@ -20,6 +20,22 @@ pub trait Word {
 /// What a sink made of fields that many records share.
 #[derive(Debug, Default)]
 pub struct Rendered(pub OnceLock<Box<[u8]>>);
+
+impl Clone for Rendered {
+    /// A copy may be changed: it begins without.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Rendered {
+    /// What was written already is no part of what a thing says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Rendered {}
 
 /// The parts of a record that an [`Offer`] alone decides, as NDJSON once they were written.
 #[derive(Debug, Default)]
@@ -45,23 +61,68 @@ impl PartialEq for OfferFields {
 
 impl Eq for OfferFields {}
 
+/// The parts of all records without an offer.
+static NO_OFFER: OfferFields = OfferFields {
+    parts: [const { Rendered(OnceLock::new()) }; 4],
+    stack: OnceLock::new(),
+};
+/// The part of all records without a certificate.
+static NO_CERTIFICATE: Rendered = Rendered(OnceLock::new());
+
 /// A field's name, also as a line of JSON has it: a record has a hundred of them, and most are null.
 #[derive(Debug)]
 pub struct Name {
     /// The contract's name.
     pub text: &'static str,
     /// `,"name":`
-    pub json: &'static str,
+    pub json: Padded,
+    /// `,"name":"`
+    pub json_quoted: Padded,
     /// `,"name":null`
-    pub json_null: &'static str,
+    pub json_null: Padded,
+}
+
+/// A short text in a room of fixed size, so that appending it is a few stores and no call.
+#[derive(Debug)]
+pub struct Padded {
+    room: [u8; Self::ROOM],
+    len: usize,
+}
+
+impl Padded {
+    const ROOM: usize = 48;
+
+    const fn new(text: &str) -> Self {
+        let mut room = [0; Self::ROOM];
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            // Longer ones do not compile.
+            room[at] = bytes[at];
+            at += 1;
+        }
+        Self {
+            room,
+            len: bytes.len(),
+        }
+    }
+
+    /// Appends the text.
+    #[inline(always)]
+    pub fn append(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.len;
+        out.extend_from_slice(&self.room);
+        out.truncate(end);
+    }
 }
 
 macro_rules! name {
     ($text:literal) => {{
         const NAME: &Name = &Name {
             text: $text,
-            json: concat!(",\"", $text, "\":"),
-            json_null: concat!(",\"", $text, "\":null"),
+            json: Padded::new(concat!(",\"", $text, "\":")),
+            json_quoted: Padded::new(concat!(",\"", $text, "\":\"")),
+            json_null: Padded::new(concat!(",\"", $text, "\":null")),
         };
         NAME
     }};
@@ -221,8 +282,7 @@ impl FlowRecord {
             self.negotiated_source.map(|v| v.name()),
         );
         let offer = self.offer.as_deref();
-        let none = OfferFields::default();
-        let [versions, suites, groups, protocols] = &offer.map_or(&none, |o| &o.fields).parts;
+        let [versions, suites, groups, protocols] = &offer.map_or(&NO_OFFER, |o| &o.fields).parts;
         sink.shared(versions, |sink| {
             sink.word(
                 name!("client_max_version"),
@@ -289,7 +349,11 @@ impl FlowRecord {
             self.client_hello_segments.map(u64::from),
         );
         sink.words(name!("alerts"), Some(self.alerts.iter().copied()));
-        self.visit_certificate(sink);
+        let cache = self
+            .certificate
+            .as_deref()
+            .map_or(&NO_CERTIFICATE, |c| &c.rendered);
+        sink.shared(cache, |sink| self.visit_certificate(sink));
         sink.word(
             name!("client_certificate"),
             self.client_certificate.map(|v| v.name()),
@@ -372,12 +436,14 @@ impl Word for IpAddr {
     fn append(&self, out: &mut Vec<u8>) {
         match self {
             Self::V4(v4) => {
-                for (i, octet) in v4.octets().into_iter().enumerate() {
-                    if i > 0 {
-                        out.push(b'.');
-                    }
-                    decimal(out, octet.into());
+                for octet in v4.octets() {
+                    let (text, len) = OCTETS[usize::from(octet)];
+                    let end = out.len() + usize::from(len);
+                    out.extend_from_slice(&text);
+                    out.truncate(end);
                 }
+                // The last octet's dot.
+                out.pop();
             }
             // RFC 5952 is best left to the standard library.
             Self::V6(v6) => out.extend_from_slice(v6.to_string().as_bytes()),
@@ -465,19 +531,45 @@ macro_rules! named_or_number {
 }
 named_or_number!(CipherSuite, NamedGroup, SignatureScheme);
 
+/// Numbers of a byte in decimal with a dot behind, and their lengths.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut n = 0;
+    while n < 256 {
+        let (hundreds, tens, ones) = (
+            b'0' + (n / 100) as u8,
+            b'0' + (n / 10 % 10) as u8,
+            b'0' + (n % 10) as u8,
+        );
+        octets[n] = match n {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            _ => ([hundreds, tens, ones, b'.'], 4),
+        };
+        n += 1;
+    }
+    octets
+};
+
 /// Appends `value` in decimal.
 pub(crate) fn decimal(out: &mut Vec<u8>, mut value: u64) {
-    let mut text = [b'0'; 20];
-    let mut used = 0;
-    for slot in text.iter_mut().rev() {
-        *slot = b'0' + (value % 10) as u8;
-        value /= 10;
-        used += 1;
+    if let (Ok(digit), true) = (u8::try_from(value), value < 10) {
+        out.push(b'0' + digit);
+        return;
+    }
+    let mut text = [0; 20];
+    let mut begin = text.len();
+    // Two digits a division.
+    for pair in text.as_chunks_mut::<2>().0.iter_mut().rev() {
+        *pair = two_digits(value % 100);
+        value /= 100;
+        begin -= 2;
         if value == 0 {
             break;
         }
     }
-    out.extend_from_slice(text.get(text.len() - used..).unwrap_or_default());
+    begin += usize::from(text.get(begin) == Some(&b'0'));
+    out.extend_from_slice(text.get(begin..).unwrap_or_default());
 }
 
 /// A byte in lower-case hexadecimal.

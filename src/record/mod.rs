@@ -86,6 +86,8 @@ pub struct Certificate {
     pub sha256: String,
     /// DNS names and addresses of subjectAltName.
     pub names: Vec<String>,
+    /// Its part of a record, once written.
+    pub rendered: Rendered,
 }
 
 /// One flow that matters, as `--flows` writes it. `None` means not known, never "no".
@@ -130,7 +132,7 @@ pub struct FlowRecord {
     pub client_record_version: Option<ProtocolVersion>,
     pub cipher_suite: Option<CipherSuite>,
     pub named_group: Option<NamedGroup>,
-    pub sni: Option<Box<str>>,
+    pub sni: Option<Arc<str>>,
     pub alpn: Option<Arc<str>>,
     pub hello_retry: Option<bool>,
     pub resumed: Option<bool>,

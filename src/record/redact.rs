@@ -35,10 +35,10 @@ impl Pseudonyms {
             &mut record.via_target,
             &mut record.client_name,
             &mut record.server_name_banner,
-            &mut record.sni,
         ] {
             *name = name.as_deref().map(|name| self.name(name).into());
         }
+        record.sni = record.sni.as_deref().map(|name| self.name(name).into());
         if let Some(certificate) = &record.certificate {
             record.certificate = Some(Arc::new(self.certificate(certificate)));
         }
@@ -107,14 +107,14 @@ mod tests {
         let line = String::from_utf8(line).expect("UTF-8");
         let certificate = record.certificate.as_deref().expect("it has one");
         let mut secrets: Vec<String> = [
-            &record.via_target,
-            &record.client_name,
-            &record.server_name_banner,
-            &record.sni,
+            record.via_target.as_deref(),
+            record.client_name.as_deref(),
+            record.server_name_banner.as_deref(),
+            record.sni.as_deref(),
         ]
         .into_iter()
         .flatten()
-        .map(|name| String::from(&**name))
+        .map(String::from)
         .collect();
         secrets.extend([record.client_ip, record.server_ip].map(|ip| format!("\"{ip}\"")));
         secrets.extend(

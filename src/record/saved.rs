@@ -202,7 +202,7 @@ impl Reader {
             )?,
             cipher_suite: named(line.cipher_suite_id, "cipher_suite_id", suite)?,
             named_group: named(line.named_group, "named_group", NamedGroup::named)?,
-            sni: line.sni,
+            sni: line.sni.map(Into::into),
             alpn: line.alpn.map(Into::into),
             hello_retry: line.hello_retry,
             resumed: line.resumed,
@@ -377,6 +377,7 @@ fn certificate(line: &Line) -> Result<Option<Arc<Certificate>>, String> {
         signature: text(&line.certificate_signature),
         sha256: text(&line.certificate_sha256),
         names: line.certificate_names.clone().unwrap_or_default(),
+        ..Certificate::default()
     })))
 }
 

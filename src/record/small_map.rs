@@ -1,15 +1,18 @@
-//! A map for the few entries that nearly every device has: one vector, sorted by key.
+//! A map for the few entries that nearly every device has: one vector, sorted by key. Most have but one, which lies in
+//! the map itself.
 
 use std::cmp::Ordering;
 use std::mem;
 
+use smallvec::SmallVec;
+
 /// Keys in order, each with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SmallMap<K, V>(Vec<(K, V)>);
+pub struct SmallMap<K, V>(SmallVec<[(K, V); 1]>);
 
 impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(SmallVec::new())
     }
 }
 
@@ -51,10 +54,6 @@ impl<K: Ord, V> SmallMap<K, V> {
             Ok(at) => at,
             Err(_) if self.0.len() >= cap => return None,
             Err(at) => {
-                if self.0.capacity() == 0 {
-                    // Nearly all maps stay at one or two entries; the default first allocation is for four.
-                    self.0.reserve_exact(1);
-                }
                 self.0.insert(at, (key(), V::default()));
                 at
             }
@@ -110,12 +109,12 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// Entries.
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

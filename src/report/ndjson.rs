@@ -34,10 +34,28 @@ impl Line<'_> {
     ) {
         match value {
             Some(value) => {
-                self.out.extend_from_slice(name.json.as_bytes());
+                name.json.append(self.out);
                 write(self.out, value);
             }
-            None => self.out.extend_from_slice(name.json_null.as_bytes()),
+            None => name.json_null.append(self.out),
+        }
+    }
+
+    /// Likewise, for what stands in quotation marks.
+    #[inline]
+    fn string<T>(
+        &mut self,
+        name: &'static Name,
+        value: Option<T>,
+        write: impl FnOnce(&mut Vec<u8>, T),
+    ) {
+        match value {
+            Some(value) => {
+                name.json_quoted.append(self.out);
+                write(self.out, value);
+                self.out.push(b'"');
+            }
+            None => name.json_null.append(self.out),
         }
     }
 }
@@ -65,16 +83,12 @@ fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 
 impl FieldSink for Line<'_> {
     fn text(&mut self, name: &'static Name, value: Option<&str>) {
-        self.field(name, value, |out, text| {
-            quoted(out, |out| escape::json(out, text));
-        });
+        self.string(name, value, |out, text| escape::json(out, text));
     }
 
     #[inline]
     fn word<W: Word>(&mut self, name: &'static Name, value: Option<W>) {
-        self.field(name, value, |out, word| {
-            quoted(out, |out| word.append(out));
-        });
+        self.string(name, value, |out, word| word.append(out));
     }
 
     fn number(&mut self, name: &'static Name, value: Option<u64>) {
@@ -88,9 +102,7 @@ impl FieldSink for Line<'_> {
     }
 
     fn time(&mut self, name: &'static Name, value: Option<Timestamp>) {
-        self.field(name, value, |out, time| {
-            quoted(out, |out| time.write_rfc3339(out));
-        });
+        self.string(name, value, |out, time| time.write_rfc3339(out));
     }
 
     #[inline]

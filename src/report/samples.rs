@@ -108,6 +108,7 @@ pub(crate) fn full_record() -> FlowRecord {
             signature: "sha256WithRSAEncryption".into(),
             sha256: "00".repeat(32),
             names: vec!["mail.example".into(), "192.0.2.25".into()],
+            ..Certificate::default()
         })),
         client_certificate: Some(ClientCertificate::Requested),
         tcp_rtt_us: Some(1_200),

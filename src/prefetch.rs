@@ -1,0 +1,51 @@
+//! Cache lines asked for before they are needed: the one place with `unsafe` code.
+//!
+//! Thousands of connections are open at a time, so a packet finds nothing of its flow in the near caches. What the
+//! packets behind it will need is asked for while it is worked on; without that a replay takes half as long again (see
+//! `benches/README.md`).
+//!
+//! Invariant: only prefetch instructions are issued. They may be given any address, valid or not; they read nothing
+//! that the program could see, write nothing, and never fault.
+#![allow(unsafe_code)]
+
+/// Bytes in a line.
+const LINE: usize = 64;
+
+/// Asks for all lines of `value`, but not for what it points to.
+#[inline(always)]
+pub fn whole<T>(value: &T) {
+    let address = std::ptr::from_ref(value).cast::<u8>();
+    let mut at = 0;
+    while at < size_of::<T>() + LINE - 1 {
+        line(address.wrapping_add(at));
+        at += LINE;
+    }
+}
+
+/// Asks for the first `lines` lines of `bytes`, as far as it has so many.
+#[inline(always)]
+pub fn begin(bytes: &[u8], lines: usize) {
+    for at in (0..bytes.len()).step_by(LINE).take(lines) {
+        line(bytes.as_ptr().wrapping_add(at));
+    }
+}
+
+/// Asks for the lines where bytes will be appended to `buffer`.
+#[inline(always)]
+pub fn end(buffer: &Vec<u8>) {
+    let address = buffer.as_ptr().wrapping_add(buffer.len());
+    line(address);
+    line(address.wrapping_add(LINE));
+}
+
+#[inline(always)]
+fn line(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect that the program could see, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
