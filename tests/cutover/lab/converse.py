@@ -12,10 +12,14 @@ NAME = "www.cutover.example"      # what clients ask for, and certificates are m
 REQUEST = f"GET {PATH} HTTP/1.0\r\nHost: {NAME}\r\n\r\n"
 
 
-def converse(words, said="", until=PAGE, seconds=10, env=None, cwd=None, close=False):
+class Late(Exception):
+    """The program did not come to an end in its time; says nothing of whether the handshake would have succeeded."""
+
+
+def converse(words, said="", until=PAGE, seconds=20, env=None, cwd=None, close=False):
     """Gives (exit code, output). `said` goes to the program's standard input, which stays open until the program ends (unless `close`).
 
-    Programs that go on after what is waited for has come (`until`) are given a second to end by themselves.
+    Raises `Late` where it had to be ended before that. Programs that go on after what is waited for has come (`until`) are given a second to end by themselves.
     """
     process = subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True)
@@ -47,6 +51,8 @@ def converse(words, said="", until=PAGE, seconds=10, env=None, cwd=None, close=F
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        output += b"\n[ended after its time]"
-    process.stdout.close()
+        if not seen:
+            raise Late(f"{words[-1]}: {output[-300:].decode('utf-8', 'replace')}")
+    finally:
+        process.stdout.close()
     return process.returncode, output.decode("utf-8", "replace")

@@ -12,7 +12,7 @@ from pathlib import Path
 from lib.pki import Authority
 
 from .clients.java import RELAXED
-from .converse import NAME
+from .converse import NAME, REQUEST
 from .network import Network
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -69,6 +69,16 @@ class Laboratory:
         path = self.folder / "relaxed.security"
         path.write_text(RELAXED)
         return path
+
+    @functools.cached_property
+    def erlang_code(self):
+        """The folder with the compiled Erlang client."""
+        from .clients.others import ERLANG
+        folder = self.folder / "erlang"
+        folder.mkdir()
+        (folder / "cutover_client.erl").write_text(ERLANG.replace("REQUEST", REQUEST.replace("\r", "\\r").replace("\n", "\\n")))
+        subprocess.run(["erlc", "-o", str(folder), str(folder / "cutover_client.erl")], check=True)
+        return folder
 
     java_classes = property(lambda self: self.tools.java_classes)
     go_program = property(lambda self: self.tools.go_program)

@@ -70,8 +70,8 @@ class Network:
 
     def wait_for_listeners(self, ports, seconds=20):
         """Until servers listen at all of `ports`; what a program prints of its readiness comes before it with some."""
-        end = time.monotonic() + seconds
-        while missing := set(ports) - {int(line.split()[3].rpartition(":")[2]) for line in self.servers.sh("ss", "-Hltn").splitlines()}:
+        wanted, end = set(ports), time.monotonic() + seconds
+        while missing := wanted - {int(line.split()[3].rpartition(":")[2]) for line in self.servers.sh("ss", "-Hltn").splitlines()}:
             if time.monotonic() > end:
                 raise RuntimeError(f"nothing listens at {sorted(missing)}")
             time.sleep(0.05)

@@ -13,6 +13,11 @@ from .policy import Accepts, versions_between
 DEFAULT_GROUPS = ("x25519", "secp256r1", "x448", "secp521r1", "secp384r1", "ffdhe2048", "ffdhe3072", "ffdhe4096", "ffdhe6144", "ffdhe8192")
 GROUP_NAMES = {"x25519": "X25519", "secp256r1": "P-256", "x448": "X448", "secp521r1": "P-521", "secp384r1": "P-384"}
 SUITES_13 = ("TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256")
+# What OpenSSL 3.0 signs and takes where no list is set (tls12_sigalgs, t1_lib.c), without DSA.
+SIGNATURES = ("ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512", "ed25519", "ed448", "rsa_pss_pss_sha256", "rsa_pss_pss_sha384",
+              "rsa_pss_pss_sha512", "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512", "rsa_pkcs1_sha256", "rsa_pkcs1_sha384", "rsa_pkcs1_sha512",
+              "ecdsa_sha224", "rsa_pkcs1_sha224")
+SHA1 = ("ecdsa_sha1", "rsa_pkcs1_sha1")  # from security level 1 on not
 ANY = "DEFAULT:@SECLEVEL=0"  # OpenSSL 3 takes TLS 1.0 and 1.1, whose signatures use SHA-1, only at this level.
 OPTION = {"TLS 1.0": "tls1", "TLS 1.1": "tls1_1", "TLS 1.2": "tls1_2", "TLS 1.3": "tls1_3"}
 PROTOCOL = {"TLS 1.0": "TLSv1", "TLS 1.1": "TLSv1.1", "TLS 1.2": "TLSv1.2", "TLS 1.3": "TLSv1.3"}
@@ -42,7 +47,7 @@ class Settings:
             s for s in suites_of(self.ciphers, self.least, self.most) if self.dhe or "_DHE_" not in s)
         habits = {"software": "openssl", "suite_order": self.order, "dhe": "fixed" if self.dhe else "none"}
         return Accepts(min_version=self.least, max_version=self.most, cipher_suites=suites, groups=self.groups or DEFAULT_GROUPS,
-                       signature_algorithms=self.signatures, certificates=self.keys, server_name=self.server_name, cleartext=self.cleartext, habits=habits)
+                       signature_algorithms=self.signatures or SIGNATURES + (SHA1 if "@SECLEVEL=0" in self.ciphers else ()), certificates=self.keys, server_name=self.server_name, cleartext=self.cleartext, habits=habits)
 
     def openssl_groups(self):
         return ":".join(GROUP_NAMES.get(g, g) for g in self.groups)

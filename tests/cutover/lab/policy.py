@@ -23,6 +23,10 @@ class Accepts:
     def but(self, **changes):
         return replace(self, **changes)
 
+    def versions_alone(self):
+        """The same with no more than the versions said."""
+        return Accepts(min_version=self.min_version, max_version=self.max_version if self.max_version != VERSIONS[-1] else None)
+
     def toml(self, name, title):
         lines = [f"name = {quoted(name)}", f"title = {quoted(title)}", "sources = []", "", "[accepts]"]
         for key in ("min_version", "max_version", "cipher_suites", "groups", "signature_algorithms"):

@@ -2,9 +2,9 @@
 
 import concurrent.futures
 import contextlib
-import traceback
 
-from .clients import Target
+from .clients import Attempt, Target
+from .converse import Late
 from .servers import Deployment
 
 
@@ -13,15 +13,15 @@ def deployments(lab, program, policies):
 
 
 def lenient(lab, program, clients, path, workers):
-    """Records every client at the most lenient server that the program can be; gives each client's result by name."""
+    """Records every client at the most lenient server that the program can be; gives the results."""
     there = deployments(lab, program, [("lenient", "everything that the program takes", program.LENIENT)])
     with program.Servers(lab, there) as servers, lab.network.record(path, [d.port for d in there]):
         lab.network.wait_for_listeners(d.port for d in there)
-        return {client.name: results[0] for client, results in _each(lab, program, servers, there, clients, workers)}
+        return [results[0] for results in _each(lab, program, servers, there, clients, workers)]
 
 
 def after(lab, program, policies, clients, workers):
-    """Runs every client at the program under each policy; yields (client, [result])."""
+    """Runs every client at the program under each policy; yields a client's results."""
     there = deployments(lab, program, policies)
     with program.Servers(lab, there) as servers:
         lab.network.wait_for_listeners(d.port for d in there)
@@ -30,9 +30,10 @@ def after(lab, program, policies, clients, workers):
 
 def _each(lab, program, servers, there, clients, workers):
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        running = [(client, pool.submit(_client, lab, program, servers, there, client, number)) for number, client in clients if program.SERVICE in client.services]
-        for client, result in running:
-            yield client, result.result()
+        running = [pool.submit(_client, lab, program, servers, there, client, number) for number, client in clients
+                   if program.SERVICE in client.services and not client.name.startswith(getattr(program, "WITHOUT", ()))]
+        for result in running:
+            yield result.result()
 
 
 def _client(lab, program, servers, there, client, number):
@@ -43,14 +44,16 @@ def _client(lab, program, servers, there, client, number):
 def _attempt(lab, program, servers, deployment, client, number):
     target = Target(lab.network.server_address(number), deployment.port, lab.name, deployment.service)
     source = lab.network.client_address(number)
-    try:
+    for last in (False, True):
         with deployment.lock if program.ONE_AT_A_TIME else contextlib.nullcontext():
             servers.before(deployment, source)
-            attempt = client.attempt(lab, target)
+            try:
+                attempt = client.attempt(lab, target)
+            except Late as late:
+                attempt = Attempt("late", str(late))
             server, server_said = servers.after(deployment, source)
-    except Exception:
-        traceback.print_exc()
-        raise
+        if attempt.outcome != "late" or last:
+            break
     return {"program": deployment.program, "policy": deployment.policy, "client": client.name, "stack": client.stack, "address": source, "service": deployment.service,
             "reality": settle(attempt.outcome, server), "client_outcome": attempt.outcome, "server_outcome": server, "client_said": attempt.said,
             "server_said": server_said}

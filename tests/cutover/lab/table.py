@@ -27,6 +27,8 @@ def show(saved, verbose):
     reasons = collections.Counter(" ".join(p["reasons"]) for p in pairs if p["right"] is None)
     for reason, count in reasons.most_common():
         print(f"unknown because of {reason or 'no reason'}: {count}")
+    either = sum(p["right"] is True and p["verdict"] == "breaks" and p["reality"] == "cleartext" for p in pairs)
+    print(f"of the right ones, {either} went in the clear where `breaks` left open which")
     stacks = len({p["stack"] for p in pairs})
     print(f"{len(pairs)} pairs, {len({p['client'] for p in pairs})} clients of {stacks} stacks, {len(groups)} servers: "
           f"right {right}, wrong {wrong}, unknown {unknown}, disputed {disputed}")

@@ -11,8 +11,9 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "ip": "iproute2", "tcpdump": "tcpdump", "ethtool": "ethtool", "openssl": "openssl", "gnutls-cli": "gnutls-bin", "tstclnt": "libnss3-tools", "curl": "curl",
     "wget": "wget", "swaks": "swaks", "nginx": "nginx-light", "postfix": "postfix", "dovecot": "dovecot-core", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
     "javac": "openjdk-17-jdk-headless", "chromium": "chromium", "go": "golang-go", "node": "nodejs", "python3": "python3-venv",
-    "/usr/lib/x86_64-linux-gnu/perl5/5.36/Net/SSLeay.pm": "libnet-ssleay-perl",
+    "botan": "botan", "erlc": "erlang-base", "cc": "gcc", "ss": "iproute2", "sysctl": "procps",
 }
+LIBRARIES = ["libnet-ssleay-perl", "erlang-ssl", "libmbedtls-dev", "libc6-dev", "libidn12", "libgnutls-dane0", "libdb5.3", "libpcre2-8-0"]
 PIP = ["tlslite-ng==0.8.2"]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "hellotap-cutover"
 PROGRAMS = Path(__file__).with_name("programs")
@@ -25,6 +26,7 @@ class Tools:
         self.python = CACHE / "venv" / "bin" / "python"
         self.java_classes = CACHE / "java"
         self.go_program = CACHE / "ends-go"
+        self.mbedtls_program = CACHE / "ends-mbedtls"
         self.exim = CACHE / "exim" / "usr" / "sbin" / "exim4"
 
     @property
@@ -35,6 +37,7 @@ class Tools:
     def install(self):
         CACHE.mkdir(parents=True, exist_ok=True)
         missing = sorted({package for program, package in PACKAGES.items() if not (Path(program).exists() or shutil.which(program))})
+        missing += [package for package in LIBRARIES if subprocess.run(["dpkg-query", "-W", package], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode]
         if missing:
             debian(*missing)
         if not self.python.exists():
@@ -42,16 +45,19 @@ class Tools:
             subprocess.run([self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PIP], check=True)
         self._exim()
         subprocess.run(["javac", "-d", str(self.java_classes), *map(str, PROGRAMS.glob("*.java"))], check=True)
+        subprocess.run(["cc", "-O1", "-o", str(self.mbedtls_program), str(PROGRAMS / "mbedtls_ends.c"), "-lmbedtls", "-lmbedx509", "-lmbedcrypto"], check=True)
         # The standard library only: nothing is fetched.
         subprocess.run(["go", "build", "-o", str(self.go_program), str(PROGRAMS / "ends.go")], check=True, env={**os.environ, "GOFLAGS": "-mod=mod", "GO111MODULE": "off"})
 
     def _exim(self):
         """Exim is unpacked beside Postfix: as installed packages each of the two puts the other out."""
         if not self.exim.exists():
-            debian("libidn12", "libgnutls-dane0", "libdb5.3", "libpcre2-8-0")
             with tempfile.TemporaryDirectory() as folder:
                 os.chmod(folder, 0o777)  # apt fetches as a user of its own.
-                subprocess.run(["apt-get", "download", "-qq", "exim4-daemon-light"], check=True, cwd=folder)
+                fetch = ["apt-get", "download", "-qq", "exim4-daemon-light"]
+                if subprocess.run(fetch, cwd=folder).returncode:
+                    subprocess.run(["apt-get", "update", "-qq"], check=True)
+                    subprocess.run(fetch, check=True, cwd=folder)
                 package, = Path(folder).glob("*.deb")
                 subprocess.run(["dpkg", "-x", str(package), str(CACHE / "exim")], check=True)
         try:

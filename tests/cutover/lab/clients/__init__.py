@@ -40,7 +40,7 @@ def pick(text, *needles, most=300):
 
 def every():
     """All client configurations, in the order that gives them their numbers."""
-    from . import browsers, golang, gnutls, java, node, nss, openssl, python, senders, tlslite
-    found = [c for module in (openssl, gnutls, nss, java, python, node, golang, tlslite, browsers, senders) for c in module.CLIENTS]
+    from . import browsers, golang, gnutls, java, mbedtls, node, nss, openssl, others, python, senders, tlslite
+    found = [c for module in (openssl, gnutls, nss, java, python, node, golang, tlslite, browsers, senders, mbedtls, others) for c in module.CLIENTS]
     assert len({c.name for c in found}) == len(found), "two clients of one name"
     return found

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -31,10 +32,12 @@ def chromium(*options):
         (profile / "Default" / "Preferences").write_text(json.dumps(PREFERENCES))
         words = ["chromium", *OPTIONS, f"--user-data-dir={profile}", f"--host-resolver-rules=MAP {target.name} {target.address}, MAP * ~NOTFOUND", *options,
                  f"https://{target.name}:{target.port}{PATH}"]
-        _, text = converse(lab.network.clients.enter("timeout", "-s", "KILL", "20", *words), seconds=25)
+        _, text = converse(lab.network.clients.enter(*words), seconds=30)
         shutil.rmtree(profile, ignore_errors=True)
-        error = [line for line in text.splitlines() if "ERR_" in line]
-        return Attempt("encrypted" if PAGE in text else "failed", "page loaded" if PAGE in text else (error[-1] if error else text[-200:]).strip()[:300])
+        if PAGE in text:
+            return Attempt("encrypted", "page loaded")
+        error = re.search(r"net::(ERR_\w+)", text)
+        return Attempt("failed", error[1]) if error else Attempt("late", text[-300:].strip())
     return attempt
 
 

@@ -135,7 +135,7 @@ def by_exim(more):
         config = folder / "exim.conf"
         config.write_text(EXIM.format(folder=folder, exim=lab.tools.exim, user=uid, group=gid, address=target.address, port=target.port, name=target.name, ca=lab.authority.pem, more=more))
         words = [lab.tools.exim, "-C", config, "-odf", "-oi", "-f", "sender@cutover.example", "desk@partner.example"]
-        converse(lab.network.clients.enter(*words), "Subject: order 4711\n\nPlease find our order.\n", until=None, seconds=2, close=True)
+        converse(lab.network.clients.enter(*words), "Subject: order 4711\n\nPlease find our order.\n", until=None, close=True)
         text = log(folder, "=>", "==", "**")
         shutil.rmtree(folder, ignore_errors=True)
         if "=>" not in text:
@@ -162,7 +162,7 @@ def by_swaks(*options):
     def attempt(lab, target):
         words = ["swaks", "--server", target.address, "--port", target.port, "--from", "swaks@cutover.example", "--to", "desk@partner.example", "--helo", "swaks.cutover.example",
                  "--timeout", "8", "--tls-sni", target.name, *options]
-        code, text = converse(lab.network.clients.enter(*words), until=None, seconds=15)
+        code, text = converse(lab.network.clients.enter(*words), until=None)
         if code != 0 or not re.search(r"^<[~-] +250 .*queued", text, re.M):
             return Attempt("failed", pick(text, "***", "TLS", " 5"))
         return Attempt("encrypted" if "=== TLS started with cipher" in text else "cleartext", pick(text, "***", "=== TLS", "queued"))

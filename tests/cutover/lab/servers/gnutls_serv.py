@@ -13,6 +13,7 @@ from . import certificates
 
 NAME, SERVICE = "gnutls-serv", "https"
 ONE_AT_A_TIME = True
+WITHOUT = ("chromium",)  # Its page is application/octet-stream, which a browser takes for a download.
 ALL = "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:%COMPAT:%VERIFY_ALLOW_SIGN_WITH_SHA1"
 FROM_12 = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 ONLY_12 = "NORMAL:-VERS-ALL:+VERS-TLS1.2"
@@ -46,7 +47,7 @@ class Servers:
     def __init__(self, lab, deployments):
         self.lab, self.processes, self.begun = lab, {}, {}
         page = lab.folder / "gnutls-page.html"
-        page.write_text(f"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(PAGE)}\r\n\r\n{PAGE}", newline="")
+        page.write_text(PAGE + "\n")
         for d in deployments:
             words = ["gnutls-serv", "-p", d.port, "--http", "--httpdata", page, "--noticket", "--nodb", "--disable-client-cert", "--priority", d.settings.priority]
             for certificate, key in certificates(lab, d.settings.keys):

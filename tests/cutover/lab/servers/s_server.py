@@ -38,7 +38,8 @@ class Servers:
             words += ["-groups", s.openssl_groups()] if s.groups else []
             words += ["-sigalgs", s.openssl_signatures()] if s.signatures else []
             words += ["-serverpref"] if s.order == "server" else []
-            words += [] if s.dhe else ["-no_dhe"]
+            # Its automatic parameters are none of RFC 7919, which a client may refuse without a word of it in its hello.
+            words += ["-dhparam", lab.dh_parameters] if s.dhe else ["-no_dhe"]
             self.processes[d.policy] = Background(lab.network.servers.enter(*words), ready="ACCEPT", cwd=folder)
 
     def __enter__(self):
