@@ -22,7 +22,7 @@ def converse(words, said="", until=PAGE, seconds=20, env=None, cwd=None, close=F
     Raises `Late` where it had to be ended before that. Programs that go on after what is waited for has come (`until`) are given a second to end by themselves.
     """
     process = subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True)
+                               env={**os.environ, **(env or {})}, cwd=cwd or "/", start_new_session=True)
     try:
         process.stdin.write(said.encode())
         process.stdin.flush()

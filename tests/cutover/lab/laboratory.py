@@ -97,5 +97,5 @@ class Laboratory:
         while time.monotonic() < end:
             if found():
                 return True
-            time.sleep(0.02)
+            time.sleep(0.03)
         return False

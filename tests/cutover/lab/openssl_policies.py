@@ -1,6 +1,6 @@
 """The policies that servers on OpenSSL are cut over to."""
 
-from .openssl import ANY, Settings
+from .openssl import Settings
 
 ECDHE = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" \
         "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
@@ -52,4 +52,3 @@ MORE = [
     ("cbc-sha2", "TLS 1.2 with CBC and SHA-2 only", Settings(least="TLS 1.2", most="TLS 1.2", ciphers="ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA384:AES128-SHA256", keys=RSA)),
     ("no-dhe", "TLS 1.0 and later without DHE", Settings(dhe=False, keys=RSA)),
 ]
-REDUCED = {"min-1.2", "ecdhe", "only-1.3", "p256", "mozilla-intermediate", "ecdsa-p384-x25519", "only-1.2-rsa", "server-name"}

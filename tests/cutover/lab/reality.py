@@ -46,12 +46,12 @@ def _attempt(lab, program, servers, deployment, client, number):
     source = lab.network.client_address(number)
     for last in (False, True):
         with deployment.lock if program.ONE_AT_A_TIME else contextlib.nullcontext():
-            servers.before(deployment, source)
+            mark = servers.before(deployment)
             try:
                 attempt = client.attempt(lab, target)
             except Late as late:
                 attempt = Attempt("late", str(late))
-            server, server_said = servers.after(deployment, source)
+            server, server_said = servers.after(deployment, source, mark)
         if attempt.outcome != "late" or last:
             break
     return {"program": deployment.program, "policy": deployment.policy, "client": client.name, "stack": client.stack, "address": source, "service": deployment.service,

@@ -23,6 +23,7 @@ class Tools:
     """Paths of what was installed."""
 
     def __init__(self):
+        self.lock = CACHE / "lock"
         self.python = CACHE / "venv" / "bin" / "python"
         self.java_classes = CACHE / "java"
         self.go_program = CACHE / "ends-go"

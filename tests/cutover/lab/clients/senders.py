@@ -10,6 +10,7 @@ import time
 from lib.ends import postfix
 
 from ..converse import converse
+from ..servers.postfix import read_from
 from . import Attempt, Client, pick
 
 SMTP = frozenset({"smtp"})
@@ -49,6 +50,7 @@ class PostfixSender(postfix.Postfix):
 
     def deliver(self, transport, target):
         to = f"desk@{transport.replace('.', '-')}.{target.address}.{target.port}.to.example"
+        mark = self.log.stat().st_size
         _, text = converse(self.lab.network.clients.enter(sys.executable, self.lab.programs / "inject.py", to), until=None)
         queued = re.search(r"queued as (\w+)", text)
         if not queued:
@@ -58,11 +60,11 @@ class PostfixSender(postfix.Postfix):
         end = time.monotonic() + 8
 
         def status():
-            return [m[1] for line in self.lines if (m := own.search(line))]
+            return [m[1] for line in read_from(self.log, mark) if (m := own.search(line))]
 
         # A deferral is not the end: "may" comes again, and then without TLS. Two in a row are taken for its last word.
         self.lab.until(lambda: "sent" in status() or "bounced" in status() or len(status()) >= 3, end - time.monotonic())
-        mine = [line for line in self.lines if number + ":" in line or f"[{target.address}]:{target.port}" in line]
+        mine = [line for line in read_from(self.log, mark) if number + ":" in line or f"[{target.address}]:{target.port}" in line]
         said = " | ".join(re.sub(r"^\w+ +\d+ [\d:]+ \S+ ", "", line) for line in mine if "TLS" in line or "status=" in line)
         subprocess.run(["postsuper", "-c", str(self.config), "-d", number], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if "sent" not in status():

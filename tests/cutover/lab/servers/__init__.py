@@ -9,6 +9,10 @@ from threading import Lock
 
 from ..policy import Accepts
 
+# The policies of the short run, whatever program has them.
+REDUCED = {"min-1.2", "ecdhe", "only-1.3", "p256", "mozilla-intermediate", "ecdsa-p384-x25519", "only-1.2-rsa", "server-name", "min-1.2-insist", "etm-required",
+           "ems-required"}
+
 
 @dataclass
 class Deployment:

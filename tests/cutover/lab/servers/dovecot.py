@@ -3,19 +3,17 @@
 import functools
 import re
 import subprocess
-from dataclasses import replace
 
 from lib.process import Background
 
 from ..openssl import PROTOCOL, Settings
-from ..openssl_policies import COMMON, LENIENT, P384
+from ..openssl_policies import COMMON, LENIENT, P384  # noqa: F401
 from . import certificates
 
 NAME, SERVICE = "dovecot", "imap"
 ONE_AT_A_TIME = False
 # ssl_min_protocol has no upper end, and no setting for signature algorithms.
-POLICIES = [(name, what, s) for name, what, s in COMMON] + [("ecdsa-p384", "ECDSA certificate on P-384", Settings(keys=P384))]
-LENIENT = LENIENT
+POLICIES = COMMON + [("ecdsa-p384", "ECDSA certificate on P-384", Settings(keys=P384))]
 
 CONFIG = """
 base_dir = {folder}/run
@@ -82,14 +80,14 @@ class Servers:
         for instance in self.instances.values():
             instance.stop()
 
-    def before(self, deployment, client_address):
-        pass
+    def before(self, deployment):
+        return len(self.instances[deployment.policy].lines)
 
-    def after(self, deployment, client_address):
+    def after(self, deployment, client_address, mark=0):
         instance = self.instances[deployment.policy]
 
         def found():
-            return [line for line in instance.lines if f"rip={client_address} " in line + " " or f"rip={client_address}," in line]
+            return [line for line in instance.lines[mark:] if f"rip={client_address} " in line + " " or f"rip={client_address}," in line]
 
         self.lab.until(found, 2)
         lines = [re.sub(r"^\w+ \d+ [\d:]+ ", "", line) for line in found()]

@@ -45,7 +45,7 @@ def version():
 
 class Servers:
     def __init__(self, lab, deployments):
-        self.lab, self.processes, self.begun = lab, {}, {}
+        self.lab, self.processes = lab, {}
         page = lab.folder / "gnutls-page.html"
         page.write_text(PAGE + "\n")
         for d in deployments:
@@ -63,13 +63,13 @@ class Servers:
         for process in self.processes.values():
             process.stop()
 
-    def before(self, deployment, client_address):
-        self.begun[deployment.policy] = len(self.processes[deployment.policy].lines)
+    def before(self, deployment):
+        return len(self.processes[deployment.policy].lines)
 
-    def after(self, deployment, client_address):
-        process, first = self.processes[deployment.policy], self.begun[deployment.policy]
-        self.lab.until(lambda: any("Error" in line or "- Description:" in line for line in process.lines[first:]), 0.5)
-        lines = [line.strip() for line in process.lines[first:] if line.strip()]
+    def after(self, deployment, client_address, mark):
+        process = self.processes[deployment.policy]
+        self.lab.until(lambda: any("Error" in line or "- Description:" in line for line in process.lines[mark:]), 0.5)
+        lines = [line.strip() for line in process.lines[mark:] if line.strip()]
         if not lines:
             return None, ""
         # It describes a session once the client's Finished has come.

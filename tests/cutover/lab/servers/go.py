@@ -69,12 +69,12 @@ class Servers(Background):
                                      "known_name": lab.name if d.settings.server_name else ""} for d in deployments]))
         super().__init__(lab.network.servers.enter(lab.go_program, "servers", path), ready="listening")
 
-    def before(self, deployment, client_address):
-        pass
+    def before(self, deployment):
+        return len(self.lines)
 
-    def after(self, deployment, client_address):
+    def after(self, deployment, client_address, mark=0):
         def found():
-            return [e for line in self.lines if line.startswith("{") and (e := json.loads(line))["port"] == deployment.port and e["remote"] == client_address]
+            return [e for line in self.lines[mark:] if line.startswith("{") and (e := json.loads(line))["port"] == deployment.port and e["remote"] == client_address]
 
         self.lab.until(found, 0.5)
         entries = found()

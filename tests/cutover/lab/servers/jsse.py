@@ -102,14 +102,14 @@ class Servers:
         for machine in self.machines.values():
             machine.stop()
 
-    def before(self, deployment, client_address):
-        pass
+    def before(self, deployment):
+        return len(self.machines[deployment.policy].lines)
 
-    def after(self, deployment, client_address):
+    def after(self, deployment, client_address, mark=0):
         machine = self.machines[deployment.policy]
 
         def found():
-            return [line.partition(" ")[2] for line in machine.lines if line.startswith(client_address + " ")]
+            return [line.partition(" ")[2] for line in machine.lines[mark:] if line.startswith(client_address + " ")]
 
         self.lab.until(found, 0.5)
         lines = found()

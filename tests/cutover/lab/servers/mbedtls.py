@@ -71,14 +71,14 @@ class Servers:
         for process in self.processes.values():
             process.stop()
 
-    def before(self, deployment, client_address):
-        pass
+    def before(self, deployment):
+        return len(self.processes[deployment.policy].lines)
 
-    def after(self, deployment, client_address):
+    def after(self, deployment, client_address, mark=0):
         process = self.processes[deployment.policy]
 
         def found():
-            return [line.partition(" ")[2] for line in process.lines if line.startswith(client_address + " ")]
+            return [line.partition(" ")[2] for line in process.lines[mark:] if line.startswith(client_address + " ")]
 
         self.lab.until(found, 0.5)
         lines = found()

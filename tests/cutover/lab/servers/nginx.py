@@ -9,13 +9,12 @@ from lib.process import Background
 
 from ..converse import PAGE
 from ..openssl import Settings
-from ..openssl_policies import COMMON, LENIENT, MORE
+from ..openssl_policies import COMMON, LENIENT, MORE  # noqa: F401
 from . import certificates
 
 NAME, SERVICE = "nginx", "https"
 ONE_AT_A_TIME = False
 POLICIES = COMMON + MORE + [("server-name", "TLS 1.2 and later, for known names only", Settings(least="TLS 1.2", server_name="required"))]
-LENIENT = LENIENT
 
 CONFIG = """
 daemon off;
@@ -74,15 +73,15 @@ class Servers(Background):
             text = REJECT.format(port=d.port, protocols=" ".join(s.openssl_versions())) + text.replace(" default_server", "")
         return text
 
-    def before(self, deployment, client_address):
-        pass
+    def before(self, deployment):
+        return len(self.lines)
 
-    def after(self, deployment, client_address):
+    def after(self, deployment, client_address, mark=0):
         served = f'"remote":"{client_address}","port":{deployment.port},'
         broke = re.compile(rf"client: {re.escape(client_address)}, server: 0\.0\.0\.0:{deployment.port}\b")
 
         def found():
-            return [line for line in self.lines if served in line or broke.search(line)]
+            return [line for line in self.lines[mark:] if served in line or broke.search(line)]
 
         self.lab.until(lambda: found(), 0.5)
         lines = found()

@@ -2,7 +2,6 @@
 
 import functools
 import re
-import subprocess
 from dataclasses import replace
 
 from lib.ends import postfix
@@ -37,6 +36,13 @@ def version():
     return postfix.name()
 
 
+def read_from(log, mark):
+    """The lines of the file from the byte `mark` on; the whole of it would be read again and again."""
+    with log.open("rb") as file:
+        file.seek(mark)
+        return file.read().decode("utf-8", "replace").splitlines()
+
+
 class Servers(postfix.Postfix):
     def __init__(self, lab, deployments):
         self.lab = lab
@@ -56,15 +62,15 @@ class Servers(postfix.Postfix):
         # A value with spaces stands in braces.
         return f"{d.port} inet n - n - - smtpd " + " ".join(f"-o {{ {key} = {value} }}" for key, value in options.items())
 
-    def before(self, deployment, client_address):
-        pass
+    def before(self, deployment):
+        return self.log.stat().st_size
 
-    def after(self, deployment, client_address):
+    def after(self, deployment, client_address, mark=0):
         """Told by the words with which smtpd takes leave: "disconnect from unknown[…] ehlo=2 starttls=1 mail=1 rcpt=1 data=1 quit=1 commands=7"."""
         mine = re.compile(rf"postfix/{re.escape(deployment.policy)}/smtpd\[\d+\]: (.*\[{re.escape(client_address)}\].*)")
 
         def found():
-            return [m[1] for line in self.lines if (m := mine.search(line))]
+            return [m[1] for line in read_from(self.log, mark) if (m := mine.search(line))]
 
         self.lab.until(lambda: any("disconnect from" in line for line in found()), 2)
         lines = found()

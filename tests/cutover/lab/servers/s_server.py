@@ -7,13 +7,12 @@ from lib.process import Background
 
 from ..converse import PAGE, PATH
 from ..openssl import OPTION
-from ..openssl_policies import COMMON, LENIENT, MORE
+from ..openssl_policies import COMMON, LENIENT, MORE  # noqa: F401
 from . import certificates
 
 NAME, SERVICE = "s_server", "https"
 ONE_AT_A_TIME = True
 POLICIES = COMMON + MORE
-LENIENT = LENIENT
 
 
 @functools.cache
@@ -25,7 +24,7 @@ class Servers:
     """All deployments of the program, running while its `with` block does."""
 
     def __init__(self, lab, deployments):
-        self.lab, self.processes, self.begun = lab, {}, {}
+        self.lab, self.processes = lab, {}
         folder = lab.folder / "s_server"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PATH.strip("/")).write_text(PAGE + "\n")
@@ -51,14 +50,14 @@ class Servers:
         for process in self.processes.values():
             process.stop()
 
-    def before(self, deployment, client_address):
-        self.begun[deployment.policy] = len(self.processes[deployment.policy].lines)
+    def before(self, deployment):
+        return len(self.processes[deployment.policy].lines)
 
-    def after(self, deployment, client_address):
+    def after(self, deployment, client_address, mark):
         """("completed" | "failed" | None where it never came here, the log's words)."""
-        process, first = self.processes[deployment.policy], self.begun[deployment.policy]
-        self.lab.until(lambda: any("FILE:" in line or "error" in line.lower() for line in process.lines[first:]), 0.5)
-        lines = [line for line in process.lines[first:] if line.strip()]
+        process = self.processes[deployment.policy]
+        self.lab.until(lambda: any("FILE:" in line or "error" in line.lower() for line in process.lines[mark:]), 0.5)
+        lines = [line for line in process.lines[mark:] if line.strip()]
         if not lines:
             return None, ""
         done = any(line.startswith("FILE:") for line in lines)
