@@ -27,7 +27,8 @@ def main(address, port, name, options):
         print(text.decode())
         connection.close()
     except Exception as error:
-        print("said:", type(error).__name__, error)
+        # Its own alerts cannot be made a text of where they carry no message.
+        print("said:", type(error).__name__, vars(error))
 
 
 main(*sys.argv[1:])

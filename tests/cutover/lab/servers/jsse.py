@@ -47,8 +47,10 @@ class Settings:
 
 
 # Measured by this laboratory; the program has no name for JSSE's habits.
-HABITS = {"suite_order": "client", "dhe": "negotiated", "groups_when_none_sent": "any", "signature_check": "with-suite", "certificate_curve": "client-groups"}
+HABITS = {"suite_order": "client", "dhe": "negotiated", "groups_when_none_sent": "any", "signature_check": "after-suite", "certificate_curve": "both-groups"}
 LENIENT = Settings()
+# None restricts the signature algorithms: the contract has no words for what JSSE then does. It signs with SHA-1 for a client that lists none, whatever its
+# own list, and refuses one whose list has nothing in common with it also where the suite (TLS_RSA) needs no signature.
 POLICIES = [
     ("min-1.2", "TLS 1.2 and later", Settings(least="TLS 1.2")),
     ("ecdhe", "TLS 1.2 and later with ECDHE only", Settings(least="TLS 1.2", suites=ECDHE)),
@@ -61,8 +63,6 @@ POLICIES = [
     ("ems-required-1.3", "TLS 1.2 and 1.3, extended_master_secret required in TLS 1.2", Settings(least="TLS 1.2", keys=RSA, extended_master_secret="required")),
     ("dhe-only", "TLS 1.2 with DHE only", Settings(least="TLS 1.2", most="TLS 1.2", suites=DHE, keys=RSA)),
     ("rsa-kx-3des", "TLS 1.0 to 1.2 with TLS_RSA and 3DES only", Settings(most="TLS 1.2", suites=("TLS_RSA_WITH_3DES_EDE_CBC_SHA",), keys=RSA)),
-    ("pss-sha256", "signatures RSA-PSS with SHA-256 only", Settings(least="TLS 1.2", signatures=("rsa_pss_rsae_sha256",), keys=RSA)),
-    ("pkcs1-sha256", "TLS 1.2 with signatures RSA PKCS #1 with SHA-256 only", Settings(least="TLS 1.2", most="TLS 1.2", signatures=("rsa_pkcs1_sha256",), keys=RSA)),
 ]
 
 
