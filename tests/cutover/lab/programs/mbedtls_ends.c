@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <mbedtls/ctr_drbg.h>
+#include <mbedtls/dhm.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
@@ -170,6 +171,9 @@ static int server(int count, char **words)
     mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &random_bytes);
     mbedtls_ssl_conf_read_timeout(&config, 8000);
+    /* ffdhe2048; its default is none of RFC 7919's, which a client may refuse without a word of it in its hello. */
+    static const unsigned char prime[] = MBEDTLS_DHM_RFC7919_FFDHE2048_P_BIN, generator[] = MBEDTLS_DHM_RFC7919_FFDHE2048_G_BIN;
+    mbedtls_ssl_conf_dh_param_bin(&config, prime, sizeof prime, generator, sizeof generator);
     for (i = 1; i + 1 < count && !strchr(words[i], '=') && n < 2; i += 2, n++) {
         mbedtls_x509_crt_init(&chains[n]);
         mbedtls_pk_init(&keys[n]);

@@ -10,6 +10,9 @@ from ..policy import Accepts
 from . import certificates
 
 NAME, SERVICE = "mbedtls", "https"
+# Two faults that no hello tells are kept out: tlslite-ng refuses this library's P-256 points ("Invalid ECC point"), and of a hello's groups it reads the
+# first dozen only, so that a server with x25519 alone fails with its own client, which lists x25519 last.
+WITHOUT = ("tlslite",)
 ONE_AT_A_TIME = False
 AEAD = tuple(f"TLS_ECDHE_{key}_WITH_{cipher}" for cipher in ("CHACHA20_POLY1305_SHA256", "AES_256_GCM_SHA384", "AES_128_GCM_SHA256") for key in ("ECDSA", "RSA"))
 CCM = ("TLS_ECDHE_ECDSA_WITH_AES_128_CCM",)
@@ -45,7 +48,6 @@ POLICIES = [
     ("p256", "P-256 only", Settings(least=ONLY_12, suites=AEAD, groups=("secp256r1",), keys=RSA)),
     ("ecdsa-p256", "ECDSA certificate on P-256", Settings(keys=P256)),
     ("ecdsa-p384", "ECDSA certificate on P-384", Settings(least=ONLY_12, keys=P384)),
-    ("ecdsa-p256-x25519", "ECDSA certificate on P-256, x25519 only", Settings(least=ONLY_12, keys=P256, groups=("x25519",))),
     ("dhe-only", "TLS 1.2 with DHE only", Settings(least=ONLY_12, suites=DHE, keys=RSA)),
     ("rsa-kx", "TLS 1.2 with TLS_RSA suites only", Settings(least=ONLY_12, suites=RSA_KX, keys=RSA)),
     ("sha256", "signatures with SHA-256 only", Settings(least=ONLY_12, suites=AEAD + RSA_KX, hashes=("SHA256",), keys=RSA)),
