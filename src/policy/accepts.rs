@@ -150,7 +150,7 @@ habit! {
 
 impl Habits {
     /// The names that a policy's `software` may have.
-    pub const SOFTWARE: &'static [&'static str] = &["openssl", "go", "gnutls", "mbedtls"];
+    pub const SOFTWARE: &'static [&'static str] = &["openssl", "go", "gnutls", "mbedtls", "jsse"];
 
     /// The habits of that TLS software in its own default configuration, as measured by the cut-over laboratory
     /// (tests/cutover).
@@ -177,15 +177,23 @@ impl Habits {
                 dhe: Dhe::Negotiated,
                 groups_when_none_sent: GroupsWhenNoneSent::Any,
                 signature_check: SignatureCheck::WithSuite,
-                certificate_curve: CertificateCurve::BothGroups,
+                certificate_curve: CertificateCurve::Ignored,
                 certificate_curve_is_said: true,
             },
             "mbedtls" => Self {
                 suite_order: SuiteOrder::Server,
                 dhe: Dhe::Fixed,
                 groups_when_none_sent: GroupsWhenNoneSent::NoEcdhe,
-                signature_check: SignatureCheck::WithSuite,
+                signature_check: SignatureCheck::RsaAfterSuite,
                 certificate_curve: CertificateCurve::ClientGroups,
+                certificate_curve_is_said: true,
+            },
+            "jsse" => Self {
+                suite_order: SuiteOrder::Client,
+                dhe: Dhe::Negotiated,
+                groups_when_none_sent: GroupsWhenNoneSent::Any,
+                signature_check: SignatureCheck::AfterSuite,
+                certificate_curve: CertificateCurve::BothGroups,
                 certificate_curve_is_said: true,
             },
             _ => return None,

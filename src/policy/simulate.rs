@@ -204,9 +204,9 @@ impl Server<'_> {
         if !self.any_key(|key| usable(key)) {
             return fails(reason::SIGNATURE_ALGORITHMS);
         }
-        // Only a certificate with an ECDSA key is left to it.
-        let is_ecdsa = |key: Option<CertificateKey>| matches!(key, Some(CertificateKey::Ecdsa(_)));
-        if !self.any_key(|key| usable(key) && !is_ecdsa(key)) && !self.lists_rsa() {
+        // Only a certificate with an ECDSA key is left to it, which an RSA key may have signed.
+        let is_other = |key| !matches!(key, None | Some(CertificateKey::Ecdsa(_)));
+        if !self.lists_rsa() && !self.any_key(|key| usable(key) && is_other(key)) {
             return Err(Simulation::Unknown(
                 reason::CERTIFICATE_SIGNATURE_NOT_LISTED,
             ));
