@@ -5,12 +5,16 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter, IoSlice, Write};
+use std::io::{self, BufWriter, IoSlice, Seek as _, Write};
 use std::path::PathBuf;
 
 use crate::record::FlowRecord;
 use crate::report::parquet;
 use crate::report::{append_csv, append_csv_header, append_ndjson};
+
+mod rotate;
+
+pub use rotate::{LiveFlows, Rotation};
 
 /// A form of flow records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,7 +116,23 @@ impl OutputError {
 /// An open output.
 pub struct Output {
     target: Target,
-    writer: Box<dyn Write + Send>,
+    writer: Writer,
+}
+
+enum Writer {
+    /// A stream, a pipe, a device: what is written is gone.
+    Stream(Box<dyn Write + Send>),
+    /// A regular file.
+    File(File),
+}
+
+impl Writer {
+    fn inner(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Stream(stream) => stream,
+            Self::File(file) => file,
+        }
+    }
 }
 
 impl Output {
@@ -121,11 +141,16 @@ impl Output {
     /// # Errors
     /// Where the file cannot be created.
     pub fn open(target: &Target) -> Result<Self, OutputError> {
-        let writer: Box<dyn Write + Send> = match target {
-            Target::Stdout => Box::new(io::stdout()),
-            Target::Stderr => Box::new(io::stderr()),
+        let writer = match target {
+            Target::Stdout => Writer::Stream(Box::new(io::stdout())),
+            Target::Stderr => Writer::Stream(Box::new(io::stderr())),
             Target::File(path) => {
-                Box::new(File::create(path).map_err(|e| OutputError::new(target, e))?)
+                let file = File::create(path).map_err(|e| OutputError::new(target, e))?;
+                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                    Writer::File(file)
+                } else {
+                    Writer::Stream(Box::new(file))
+                }
             }
         };
         Ok(Self {
@@ -139,9 +164,10 @@ impl Output {
     /// # Errors
     /// Where not all of them could be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        self.writer
+        let writer = self.writer.inner();
+        writer
             .write_all(bytes)
-            .and_then(|()| self.writer.flush())
+            .and_then(|()| writer.flush())
             .map_err(|e| OutputError::new(&self.target, e))
     }
 
@@ -155,7 +181,7 @@ impl Output {
         // Empty ones alone would look as if nothing could be written.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            match self.writer.write_vectored(rest) {
+            match self.writer.inner().write_vectored(rest) {
                 Ok(0) => {
                     let why = io::Error::from(io::ErrorKind::WriteZero);
                     return Err(OutputError::new(&self.target, why));
@@ -166,8 +192,31 @@ impl Output {
             }
         }
         self.writer
+            .inner()
             .flush()
             .map_err(|e| OutputError::new(&self.target, e))
+    }
+
+    /// Writes what `write` makes in place of what the file holds; a stream gets it behind what it got.
+    ///
+    /// It is made in memory first, so that nobody finds a file that is half written for longer than the write takes.
+    ///
+    /// # Errors
+    /// Where not all of it could be written.
+    pub fn rewrite_with(
+        &mut self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), OutputError> {
+        let mut text = Vec::new();
+        let made = write(&mut text).and_then(|()| match &mut self.writer {
+            Writer::File(file) => {
+                file.set_len(0)?;
+                file.rewind()
+            }
+            Writer::Stream(_) => Ok(()),
+        });
+        made.map_err(|e| OutputError::new(&self.target, e))?;
+        self.write(&text)
     }
 
     /// Writes what `write` makes, in large pieces.
@@ -178,7 +227,7 @@ impl Output {
         &mut self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), OutputError> {
-        let mut buffer = BufWriter::with_capacity(1 << 16, &mut self.writer);
+        let mut buffer = BufWriter::with_capacity(1 << 16, self.writer.inner());
         write(&mut buffer)
             .and_then(|()| buffer.flush())
             .map_err(|e| OutputError::new(&self.target, e))
@@ -332,6 +381,19 @@ mod tests {
         assert!(!error.is_closed_pipe());
         // A header fails as early as possible.
         assert!(FlowOutputs::open(&[(full, FlowFormat::Csv)]).is_err());
+    }
+
+    #[test]
+    fn a_report_made_again_takes_the_place_of_the_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.json");
+        let mut output = Output::open(&Target::File(path.clone())).expect("it opens");
+        for text in ["a long one", "short"] {
+            output
+                .rewrite_with(|out| out.write_all(text.as_bytes()))
+                .expect("there is room");
+            assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), Some(text));
+        }
     }
 
     #[test]
