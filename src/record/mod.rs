@@ -8,6 +8,7 @@ mod device;
 mod evidence;
 mod fields;
 mod hours;
+mod loss;
 mod outcome;
 pub mod redact;
 pub mod saved;
@@ -23,6 +24,7 @@ pub use evidence::{Evidence, Evidences};
 pub(crate) use fields::decimal;
 pub use fields::{FIELDS, FieldSink, Name, OfferFields, Rendered, Word};
 pub use hours::Hours;
+pub use loss::{Drops, Losses};
 pub use outcome::{
     Act, Carrier, Cause, ClientCertificate, NegotiatedSource, Outcome, Route, Side, Upgrade,
     Verdict, Version, Visibility,
@@ -121,6 +123,8 @@ pub struct FlowRecord {
     pub server_name_banner: Option<Box<str>>,
     /// Commands in the clear came behind the request for TLS (CVE-2011-0411): told by a reason, not by a field.
     pub starttls_injection: bool,
+    /// Packets were lost while it began: told by the cause where that left something unknown, and counted.
+    pub during_loss: bool,
     pub carrier: Option<Carrier>,
     pub quic_version: Option<u32>,
     pub outcome: Outcome,
@@ -191,6 +195,7 @@ impl Default for FlowRecord {
             client_name: None,
             server_name_banner: None,
             starttls_injection: false,
+            during_loss: false,
             carrier: None,
             quic_version: None,
             outcome: Outcome::Unknown,

@@ -245,6 +245,8 @@ pub enum Cause {
     MidStream,
     /// The capture ends while the handshake is under way.
     CaptureEnd,
+    /// Packets were dropped while the flow began, and the answer may be among them.
+    CaptureLoss,
     /// Another word, fixed.
     Other(&'static str),
 }
@@ -268,6 +270,7 @@ impl fmt::Display for Cause {
             Self::OneWay => f.write_str("one direction captured"),
             Self::MidStream => f.write_str("beginning not captured"),
             Self::CaptureEnd => f.write_str("capture ended"),
+            Self::CaptureLoss => f.write_str("capture loss"),
             Self::Other(word) => f.write_str(word),
         }
     }

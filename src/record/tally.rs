@@ -76,6 +76,8 @@ pub enum Unseen {
     Malformed,
     /// The capture ended while the handshake was under way.
     CaptureEnd,
+    /// Packets were dropped while the flow began.
+    DuringLoss,
 }
 
 impl Tally {
@@ -148,6 +150,7 @@ impl Tally {
                 Unseen::Malformed,
             ),
             (record.cause == Some(Cause::CaptureEnd), Unseen::CaptureEnd),
+            (record.during_loss, Unseen::DuringLoss),
         ] {
             if seen_so {
                 self.unseen.count(unseen, usize::MAX);

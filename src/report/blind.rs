@@ -10,8 +10,14 @@ use crate::record::Unseen;
 pub enum Blind {
     /// Packets that the kernel dropped before the program could read them (live only).
     KernelDrops,
+    /// Packets that the interface or its driver dropped (live only).
+    InterfaceDrops,
     /// Packets that the program dropped because its workers were busy (live only).
     QueueDrops,
+    /// Flows that began while packets were dropped (live only).
+    DuringLoss,
+    /// Flows whose records could not be written, as on a full disk (live only).
+    RecordsLost,
     /// Flows with stream bytes missing.
     Gaps,
     /// Flows whose hello the snap length cut.
@@ -50,7 +56,10 @@ impl Blind {
     /// Those that have no number, in order: reports in JSON show them even at zero.
     pub const FIXED: &'static [Self] = &[
         Self::KernelDrops,
+        Self::InterfaceDrops,
         Self::QueueDrops,
+        Self::DuringLoss,
+        Self::RecordsLost,
         Self::Gaps,
         Self::SnaplenCuts,
         Self::MidStream,
@@ -70,7 +79,10 @@ impl Blind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::KernelDrops => "kernel_drops",
+            Self::InterfaceDrops => "interface_drops",
             Self::QueueDrops => "queue_drops",
+            Self::DuringLoss => "began_during_drops",
+            Self::RecordsLost => "records_not_written",
             Self::Gaps => "gaps",
             Self::SnaplenCuts => "snaplen_cuts",
             Self::MidStream => "mid_stream",
@@ -103,9 +115,11 @@ impl Blind {
     /// What was lost, after its count: "1 packet", "2 packets".
     pub(super) const fn unit(self) -> (&'static str, &'static str) {
         match self {
-            Self::KernelDrops | Self::QueueDrops | Self::MalformedPackets | Self::LinkType(_) => {
-                ("packet", "packets")
-            }
+            Self::KernelDrops
+            | Self::InterfaceDrops
+            | Self::QueueDrops
+            | Self::MalformedPackets
+            | Self::LinkType(_) => ("packet", "packets"),
             Self::EtherType(_) => ("frame", "frames"),
             Self::IpProtocol(_) => ("datagram", "datagrams"),
             Self::Fragments => ("datagram", "datagrams"),
@@ -118,7 +132,10 @@ impl Blind {
     pub(super) fn what(self) -> String {
         match self {
             Self::KernelDrops => "dropped by the kernel before they could be read".into(),
+            Self::InterfaceDrops => "dropped by the interface before the kernel had them".into(),
             Self::QueueDrops => "dropped because the workers were busy".into(),
+            Self::DuringLoss => "that began while packets were dropped".into(),
+            Self::RecordsLost => "whose records could not be written".into(),
             Self::Gaps => "with bytes missing in the capture".into(),
             Self::SnaplenCuts => "with a hello cut off by the snap length".into(),
             Self::MidStream => "that began before the capture".into(),
@@ -161,8 +178,13 @@ impl Blind {
     pub(super) const fn remedy(self) -> Option<&'static str> {
         Some(match self {
             Self::KernelDrops => {
-                "Hellos may be among them; capture with a larger buffer (tcpdump -B) or a filter."
+                "Hellos may be among them; capture with a larger --buffer or a filter."
             }
+            Self::InterfaceDrops => {
+                "Hellos may be among them; the mirror port gives more than the interface takes."
+            }
+            Self::DuringLoss => "What was not seen of them is unknown, never taken for silence.",
+            Self::RecordsLost => "They are in the report's counts all the same.",
             Self::QueueDrops => "Hellos may be among them; give more --workers or a filter.",
             Self::Gaps => {
                 "What was lost there is unknown, never guessed; look for drops at the mirror port."
@@ -195,6 +217,7 @@ impl From<Unseen> for Blind {
             Unseen::Conflicting => Self::Conflicting,
             Unseen::Malformed => Self::Malformed,
             Unseen::CaptureEnd => Self::CaptureEnd,
+            Unseen::DuringLoss => Self::DuringLoss,
         }
     }
 }

@@ -90,7 +90,18 @@ pub(super) struct Report<'a, D, S> {
     devices: D,
     servers: S,
     visibility: Counts,
+    /// Of a live capture that lost packets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    drops_by_second: Vec<DropsJson>,
     handshake_us: BTreeMap<&'static str, Times>,
+}
+
+#[derive(Serialize)]
+struct DropsJson {
+    second: String,
+    kernel: u64,
+    interface: u64,
+    queue: u64,
 }
 
 #[derive(Serialize)]
@@ -336,6 +347,16 @@ pub(super) fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Seria
                 .map(|(key, s)| server(&summary.policy, &key, s))
         }),
         visibility: visibility(summary),
+        drops_by_second: summary
+            .drops_by_second
+            .iter()
+            .map(|(second, drops)| DropsJson {
+                second: time(Timestamp(second.saturating_mul(1_000_000_000))),
+                kernel: drops.kernel,
+                interface: drops.interface,
+                queue: drops.queue,
+            })
+            .collect(),
         handshake_us: tally
             .hello_us()
             .map(|(service, times)| {

@@ -30,7 +30,7 @@ pub use ndjson::append_ndjson;
 pub use text::{Style, write_text};
 
 use crate::policy::Policy;
-use crate::record::{Tally, Verdict};
+use crate::record::{Drops, Tally, Verdict};
 use crate::time::Timestamp;
 
 /// Everything that a report tells.
@@ -46,6 +46,8 @@ pub struct Summary {
     pub tally: Tally,
     /// What could not be seen, apart from what the tally knows of its flows.
     pub blind: BlindSpots,
+    /// The latest seconds of a live capture in which packets were lost, counted from 1970.
+    pub drops_by_second: Vec<(u64, Drops)>,
     /// The user ended the reading before the input ended.
     pub cut_short: bool,
 }
@@ -60,6 +62,7 @@ impl Summary {
             at: None,
             tally,
             blind,
+            drops_by_second: Vec::new(),
             cut_short: false,
         }
     }
