@@ -40,6 +40,15 @@ pub enum Command {
     Diff(DiffArgs),
     /// Show the policies
     Policy(PolicyArgs),
+    /// Audit what passes on network interfaces
+    ///
+    /// Captures from one or more interfaces, such as the mirror port of a switch, until it is told to end, and reports
+    /// as `audit` does. It never sends, and what it could not see it counts. Ctrl-C or SIGTERM: the report, and the end.
+    /// SIGHUP: the report, and on.
+    #[command(after_long_help = LIVE_EXAMPLES)]
+    Live(LiveArgs),
+    /// List the interfaces that can be captured from
+    Interfaces,
     /// Print the manual page or shell completions
     Generate(GenerateArgs),
 }
@@ -53,6 +62,42 @@ pub struct AuditArgs {
     /// FILE.ndjson are judged again without the packets.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+
+    /// What every audit takes.
+    #[command(flatten)]
+    pub shared: SharedArgs,
+}
+
+/// Arguments of `live`.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// Interface to capture from, such as eth1; may be repeated; `any` is all of them
+    ///
+    /// `hellotap interfaces` lists them.
+    #[arg(short, long, required = true, value_name = "IF", action = ArgAction::Append, help_heading = CAPTURING)]
+    pub interface: Vec<String>,
+
+    /// End after so long, such as 30m, 2h or 1h30m, with the report
+    #[arg(long = "for", value_name = "TIME", help_heading = CAPTURING)]
+    pub duration: Option<String>,
+
+    /// End at that time of day, such as 23:30, or day and time, such as "2026-11-24 23:30"; local time
+    #[arg(long, value_name = "TIME", help_heading = CAPTURING)]
+    pub until: Option<String>,
+
+    /// MiB of buffer that the kernel fills, for each interface
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=2047), help_heading = CAPTURING)]
+    pub buffer: u32,
+
+    /// Take only packets that the interface would take anyway: its own, and those for all
+    #[arg(long, help_heading = CAPTURING)]
+    pub no_promiscuous: bool,
+
+    /// Begin a new file of flow records at that size or after that time, such as 100MB or 1h; may be given once for each
+    ///
+    /// The full one is kept beside it, with the time in its name: flows.ndjson, flows.20261124T233000Z.ndjson.
+    #[arg(long, value_name = "SIZE|TIME", action = ArgAction::Append, help_heading = OUTPUT)]
+    pub rotate: Vec<String>,
 
     /// What every audit takes.
     #[command(flatten)]
@@ -205,6 +250,7 @@ pub enum ColorWhen {
 const JUDGING: &str = "Judging";
 const OUTPUT: &str = "Output";
 const READING: &str = "Reading";
+const CAPTURING: &str = "Capturing";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -212,6 +258,15 @@ Examples:
   hellotap audit monday.pcapng.zst tuesday.pcapng.zst --report week.json --flows week.csv
   ssh gateway tcpdump -U -w - tcp | hellotap audit -
   hellotap audit trace.pcap --flows - 2>/dev/null | jq 'select(.verdict == \"breaks\")'
+
+Exit code: 0 nothing breaks under the policy, 1 something breaks, 2 the work could not be done.";
+
+const LIVE_EXAMPLES: &str = "\
+Examples:
+  sudo hellotap live -i eth1
+  sudo hellotap live -i eth1 -i eth2 --for 30m --report window.json --flows window.ndjson
+  sudo hellotap live -i eth1 --until 23:30 --filter 'tcp port 25 or tcp port 587'
+  sudo hellotap live -i eth1 --flows flows.ndjson --rotate 100MB --rotate 1h
 
 Exit code: 0 nothing breaks under the policy, 1 something breaks, 2 the work could not be done.";
 

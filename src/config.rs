@@ -6,10 +6,14 @@ use std::io::{self, Read as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
-use crate::cli::{AuditArgs, ColorWhen, Format, SharedArgs};
+use jiff::{Span, SpanRelativeTo, ToSpan as _, ZonedDateTime, civil};
+
+use crate::capture::live::NicOptions;
+use crate::cli::{AuditArgs, ColorWhen, Format, LiveArgs, SharedArgs};
 use crate::dispatch::SHARDS;
-use crate::output::{FlowFormat, ReportFormat, Target};
+use crate::output::{FlowFormat, ReportFormat, Rotation, Target};
 use crate::policy::{self, Cidr, Networks, Policy, builtin};
 use crate::time::Timestamp;
 
@@ -95,9 +99,16 @@ impl AuditOptions {
             }
             inputs.push(input);
         }
-        let outputs = OutputOptions::resolve(&args.shared)?;
+        Self::resolve_shared(inputs, args.shared)
+    }
+
+    /// What the arguments that `audit` and `live` share mean.
+    fn resolve_shared(
+        inputs: Vec<InputPath>,
+        shared: SharedArgs,
+    ) -> Result<(Self, OutputOptions), UsageError> {
+        let outputs = OutputOptions::resolve(&shared)?;
         outputs.refuse_to_overwrite(&inputs)?;
-        let shared = args.shared;
         let options = Self {
             inputs,
             filter: shared.filter,
@@ -127,6 +138,169 @@ impl AuditOptions {
                 }
             })
     }
+}
+
+/// What to capture, for how long, and how to audit it.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// What it shares with `audit`; there are no inputs.
+    pub audit: AuditOptions,
+    /// The interfaces, each once.
+    pub interfaces: Vec<String>,
+    /// How to open them.
+    pub nic: NicOptions,
+    /// After how long to end by itself.
+    pub end: Option<Duration>,
+    /// When to begin a new file of flow records.
+    pub rotate: Rotation,
+}
+
+impl LiveOptions {
+    /// What the arguments mean; `now` is what the clock on the wall says.
+    ///
+    /// # Errors
+    /// Where they mean nothing, or two of them contradict each other.
+    pub fn resolve(
+        args: LiveArgs,
+        now: &ZonedDateTime,
+    ) -> Result<(Self, OutputOptions), UsageError> {
+        let mut interfaces: Vec<String> = Vec::new();
+        for interface in args.interface {
+            if !interfaces.contains(&interface) {
+                interfaces.push(interface);
+            }
+        }
+        let any = "any".to_owned();
+        if interfaces.len() > 1 && interfaces.contains(&any) {
+            return Err(UsageError::new(
+                "-i",
+                "`any` is all interfaces; name no other beside it",
+            ));
+        }
+        let after = [
+            args.duration.as_deref().map(duration).transpose()?,
+            args.until
+                .as_deref()
+                .map(|text| until(text, now))
+                .transpose()?,
+        ];
+        let end = after.into_iter().flatten().min();
+        let rotate = Rotation::resolve(&args.rotate)?;
+        let nic = NicOptions {
+            buffer_bytes: args.buffer << 20,
+            promiscuous: !args.no_promiscuous,
+            filter: args.shared.filter.clone(),
+        };
+        let (audit, outputs) = AuditOptions::resolve_shared(Vec::new(), args.shared)?;
+        if rotate != Rotation::default()
+            && !outputs
+                .flows
+                .iter()
+                .any(|(target, _)| matches!(target, Target::File(_)) && !is_special(target))
+        {
+            return Err(UsageError::new(
+                "--rotate",
+                "there is no file of flow records; add --flows PATH",
+            ));
+        }
+        let options = Self {
+            audit,
+            interfaces,
+            nic,
+            end,
+            rotate,
+        };
+        Ok((options, outputs))
+    }
+}
+
+impl Rotation {
+    fn resolve(words: &[String]) -> Result<Self, UsageError> {
+        let mut rotation = Self::default();
+        for word in words {
+            let twice = if let Some(bytes) = size(word) {
+                rotation.bytes.replace(bytes).is_some()
+            } else if let Some(every) = length(word)
+                && every >= Duration::from_secs(1)
+            {
+                rotation.every.replace(every).is_some()
+            } else {
+                return Err(UsageError::new(
+                    "--rotate",
+                    format!("`{word}` is neither a size such as 100MB nor a time such as 1h"),
+                ));
+            };
+            if twice {
+                return Err(UsageError::new(
+                    "--rotate",
+                    "give one size and one time at most",
+                ));
+            }
+        }
+        Ok(rotation)
+    }
+}
+
+/// `100MB`, `2GB`, `512kB`: powers of ten, as disks are sold; from 1 kB on.
+fn size(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let units = [
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("kb", 1_000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+    ];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))?;
+    digits
+        .trim()
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(unit)
+        .filter(|bytes| *bytes >= 1_000)
+}
+
+/// `30m`, `1h30m`, `90s`, `2d`.
+fn length(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(length).ok()
+}
+
+fn duration(text: &str) -> Result<Duration, UsageError> {
+    length(text)
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| {
+            UsageError::new(
+                "--for",
+                format!("`{text}` is not a length of time, such as 30m, 2h or 1h30m"),
+            )
+        })
+}
+
+/// From `now` until the time of day comes next, or until that moment.
+fn until(text: &str, now: &ZonedDateTime) -> Result<Duration, UsageError> {
+    let end = if let Ok(moment) = text.parse::<civil::DateTime>() {
+        moment.to_zoned_datetime(now.time_zone().clone()).ok()
+    } else if let Ok(time) = text.parse::<civil::Time>() {
+        let today = now.date().to_datetime(time);
+        [today.checked_add(0.days()), today.checked_add(1.days())]
+            .into_iter()
+            .flatten()
+            .filter_map(|moment| moment.to_zoned_datetime(now.time_zone().clone()).ok())
+            .find(|moment| moment > now)
+    } else {
+        return Err(UsageError::new(
+            "--until",
+            format!("`{text}` is not a time, such as 23:30 or \"2026-11-24 23:30\""),
+        ));
+    };
+    end.and_then(|end| Duration::try_from(now.duration_until(&end)).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| UsageError::new("--until", format!("`{text}` is over already")))
 }
 
 impl OutputOptions {
@@ -451,6 +625,83 @@ mod tests {
             ("- -", "FILE: `-` can be read only once"),
         ] {
             assert_eq!(resolve(line).expect_err(line).to_string(), message);
+        }
+    }
+
+    fn resolve_live(line: &str) -> Result<(LiveOptions, OutputOptions), UsageError> {
+        let words = ["hellotap", "live"].into_iter().chain(line.split(' '));
+        let now = "2026-11-24T22:15:00+01:00[Europe/Vienna]"
+            .parse()
+            .or_else(|_| "2026-11-24T22:15:00+01:00[+01:00]".parse())
+            .expect("a moment");
+        match Cli::try_parse_from(words).expect("it parses").command {
+            Command::Live(args) => LiveOptions::resolve(args, &now),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_capture_ends_at_the_earlier_of_both() {
+        for (line, minutes) in [
+            ("-i a", None),
+            ("-i a --for 30m", Some(30)),
+            ("-i a --for 1h30m", Some(90)),
+            ("-i a --until 23:30", Some(75)),
+            ("-i a --until 22:00", Some(24 * 60 - 15)),
+            ("-i a --until 2026-11-25T22:15:00", Some(24 * 60)),
+            ("-i a --until 23:30 --for 10m", Some(10)),
+        ] {
+            let (options, _) = resolve_live(line).expect(line);
+            let got = options.end.map(|end| end.as_secs());
+            assert_eq!(got, minutes.map(|m: u64| m * 60), "{line}");
+        }
+    }
+
+    #[test]
+    fn interfaces_and_rotation_are_resolved() {
+        let (options, _) =
+            resolve_live("-i a -i b -i a --buffer 8 --flows x.csv --rotate 100MB --rotate 1h")
+                .expect("valid");
+        assert_eq!(options.interfaces, ["a", "b"]);
+        assert_eq!(options.nic.buffer_bytes, 8 << 20);
+        assert!(options.nic.promiscuous);
+        assert_eq!(options.rotate.bytes, Some(100_000_000));
+        assert_eq!(options.rotate.every, Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn live_errors_name_the_flag_and_the_way_out() {
+        for (line, message) in [
+            (
+                "-i a --for soon",
+                "--for: `soon` is not a length of time, such as 30m, 2h or 1h30m",
+            ),
+            (
+                "-i a --until noon",
+                "--until: `noon` is not a time, such as 23:30 or \"2026-11-24 23:30\"",
+            ),
+            (
+                "-i a --until 2026-11-24T08:00",
+                "--until: `2026-11-24T08:00` is over already",
+            ),
+            (
+                "-i a -i any",
+                "-i: `any` is all interfaces; name no other beside it",
+            ),
+            (
+                "-i a --rotate 1h",
+                "--rotate: there is no file of flow records; add --flows PATH",
+            ),
+            (
+                "-i a --flows x.csv --rotate much",
+                "--rotate: `much` is neither a size such as 100MB nor a time such as 1h",
+            ),
+            (
+                "-i a --flows x.csv --rotate 1h --rotate 2h",
+                "--rotate: give one size and one time at most",
+            ),
+        ] {
+            assert_eq!(resolve_live(line).expect_err(line).to_string(), message);
         }
     }
 

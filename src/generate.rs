@@ -78,9 +78,11 @@ mod tests {
         man(&mut out).expect("memory");
         let text = String::from_utf8(out).expect("UTF-8").replace("\\-", "-");
         let command = Cli::command();
-        let audit = command.find_subcommand("audit").expect("it is there");
-        for flag in audit.get_arguments().filter_map(|a| a.get_long()) {
-            assert!(text.contains(&format!("--{flag}")), "--{flag}");
+        for name in ["audit", "live"] {
+            let command = command.find_subcommand(name).expect("it is there");
+            for flag in command.get_arguments().filter_map(|a| a.get_long()) {
+                assert!(text.contains(&format!("--{flag}")), "--{flag}");
+            }
         }
         assert_eq!(text.matches(".TH ").count(), 1);
         assert!(!text.contains("EXTRA"));

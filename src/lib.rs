@@ -32,3 +32,4 @@ pub mod run;
 pub mod shard;
 pub mod stats;
 pub mod time;
+pub mod watch;

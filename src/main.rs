@@ -7,9 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use hellotap::cli::{AuditArgs, Cli, Command, DiffArgs, Format, Generate, PolicyCommand};
-use hellotap::config::{AuditOptions, OutputOptions, policy_text};
-use hellotap::output::{FlowOutputs, Output, OutputError, ReportFormat, Target};
+use hellotap::capture::live::interfaces as list_interfaces;
+use hellotap::cli::{
+    AuditArgs, Cli, Command, DiffArgs, Format, Generate, LiveArgs, PolicyCommand,
+};
+use hellotap::config::{AuditOptions, LiveOptions, OutputOptions, policy_text};
+use hellotap::output::{FlowOutputs, LiveFlows, Output, OutputError, ReportFormat, Target};
 use hellotap::policy::{builtin, file};
 use hellotap::rejudge;
 use hellotap::report::diff::{Diff, Saved};
@@ -17,7 +20,11 @@ use hellotap::report::progress::Progress;
 use hellotap::report::{
     Style, Summary, write_cbom, write_devices_csv, write_html, write_json, write_text,
 };
+use hellotap::run::live::{Pulse, Watch, Wish};
 use hellotap::run::{self, RunError};
+use hellotap::time::Timestamp;
+use hellotap::watch::lines::Lines;
+use jiff::ZonedDateTime;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -32,6 +39,8 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit(args),
         Command::Diff(args) => diff(&args),
         Command::Policy(args) => policy(args.what).map(|()| CLEAN),
+        Command::Live(args) => live(args),
+        Command::Interfaces => interfaces().map(|()| CLEAN),
         Command::Generate(args) => generate(args.what).map(|()| CLEAN),
     };
     match done {
@@ -87,6 +96,82 @@ fn audit(args: AuditArgs) -> anyhow::Result<u8> {
     // The process ends: the system takes its memory back at once, and not device by device.
     std::mem::forget(summary);
     Ok(code)
+}
+
+fn live(args: LiveArgs) -> anyhow::Result<u8> {
+    let now = ZonedDateTime::now();
+    let (options, outputs) = LiveOptions::resolve(args, &now)?;
+    let nics = run::live::open(&options)?;
+    let started = Timestamp(u64::try_from(now.timestamp().as_nanosecond()).unwrap_or_default());
+    let mut flows = LiveFlows::open(&outputs.flows, options.rotate, started)?;
+    let mut watcher = Watcher {
+        reports: Vec::new(),
+        outputs: &outputs,
+        lines: Lines::default(),
+    };
+    for (target, format) in &outputs.reports {
+        watcher.reports.push((Output::open(target)?, *format));
+    }
+    let (summary, stats) = run::live::live(&options, nics, &mut flows, &mut watcher)?;
+    if options.audit.stats {
+        let _ = write!(io::stderr(), "{stats}");
+    }
+    watcher.write(&summary)?;
+    match print_report(&summary, &outputs) {
+        Err(error) if !error.is_closed_pipe() => return Err(error.into()),
+        _ => {}
+    }
+    Ok(if summary.breaks() { BREAKS } else { CLEAN })
+}
+
+/// What looks on while a capture runs: lines on standard error, and reports when they are asked for.
+struct Watcher<'a> {
+    reports: Vec<(Output, ReportFormat)>,
+    outputs: &'a OutputOptions,
+    lines: Lines,
+}
+
+impl Watcher<'_> {
+    fn write(&mut self, summary: &Summary) -> Result<(), OutputError> {
+        for (output, format) in &mut self.reports {
+            output.rewrite_with(|out| render(summary, *format, &Style::plain(), out))?;
+        }
+        Ok(())
+    }
+}
+
+impl Watch for Watcher<'_> {
+    fn pulse(&mut self, pulse: &Pulse<'_>) -> Wish {
+        if let Some(line) = self.lines.next(pulse) {
+            self.notice(&line);
+        }
+        Wish::default()
+    }
+
+    fn begun(&mut self) {
+        self.notice("capturing; Ctrl-C ends it and gives the report");
+    }
+
+    fn report(&mut self, summary: &Summary) {
+        // The capture goes on whatever becomes of the report.
+        let written = self.write(summary);
+        if let Err(error) = written.and_then(|()| print_report(summary, self.outputs)) {
+            self.notice(&error.to_string());
+        }
+    }
+
+    fn notice(&mut self, text: &str) {
+        let _ = writeln!(io::stderr(), "hellotap: {text}");
+    }
+}
+
+fn interfaces() -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    for interface in list_interfaces()? {
+        writeln!(text, "{interface}")?;
+    }
+    Output::open(&Target::Stdout)?.write(&text)?;
+    Ok(())
 }
 
 /// The report that is always given.

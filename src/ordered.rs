@@ -17,6 +17,10 @@ use crate::record::{FlowRecord, Tally};
 pub struct Batch {
     /// None follows in this epoch.
     pub last: bool,
+    /// Who made it.
+    pub worker: usize,
+    /// Flows that go on after the epoch, told with its last batch.
+    pub open_flows: u64,
     records: Vec<FlowRecord>,
     /// One for each format.
     texts: Vec<Text>,
@@ -43,6 +47,16 @@ impl Batch {
             text.bytes.clear();
             text.ends.clear();
         }
+    }
+
+    /// Its records.
+    pub fn records(&self) -> &[FlowRecord] {
+        &self.records
+    }
+
+    /// Their text in one of the formats that it was filled for, by its place among them.
+    pub fn text(&self, format: usize) -> &[u8] {
+        self.texts.get(format).map_or(&[], |text| &text.bytes)
     }
 
     /// Adds a record, whose first packet comes behind those before.

@@ -9,6 +9,8 @@
 //! lets its flows age and hands out its records, which are written in the order of their first packets. So the output
 //! is the same, byte for byte, for every number of workers and every size of block.
 
+pub mod live;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::Path;
@@ -22,6 +24,7 @@ use hdrhistogram::Histogram;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::capture::live::LiveError;
 use crate::capture::{CaptureError, FileSource, Frame, Next, first_time};
 use crate::config::{AuditOptions, InputPath, Limits};
 use crate::decode::{DecodeCounts, Decoded, Decoder, LinkType, Undecoded, fast};
@@ -31,8 +34,8 @@ use crate::flow::table::Slot;
 use crate::ordered::{BATCH_RECORDS, Batch, Lane, Ordered};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
 use crate::policy::{Judge, Networks};
-use crate::record::Tally;
 use crate::record::redact::Pseudonyms;
+use crate::record::{Losses, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::shard::{self, Shard, ShardCounts, Shared};
@@ -45,6 +48,9 @@ pub enum RunError {
     /// A capture that cannot be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// An interface that cannot be captured from.
+    #[error(transparent)]
+    Live(#[from] LiveError),
     /// `--filter` does not compile.
     #[error("the filter is not in tcpdump's syntax: {0}")]
     Filter(String),
@@ -461,6 +467,8 @@ struct Worker<'a> {
     pseudonyms: Option<Pseudonyms>,
     ours: &'a Networks,
     formats: Vec<FlowFormat>,
+    /// What a live capture lost; records of flows that it may have touched are marked.
+    losses: Option<&'a Losses>,
 }
 
 /// A block on its way to a worker.
@@ -495,6 +503,7 @@ impl<'a> Worker<'a> {
             pseudonyms,
             ours: &options.ours,
             formats: formats.to_vec(),
+            losses: None,
         }
     }
 
@@ -650,6 +659,9 @@ impl<'a> Worker<'a> {
                 let Some(mut record) = flow.and_then(shard::record) else {
                     continue;
                 };
+                if let Some(losses) = self.losses {
+                    losses.mark(&mut record);
+                }
                 record.route = self.ours.route(record.client_ip, record.server_ip);
                 self.judge.judge(&mut record);
                 if let Some(pseudonyms) = &self.pseudonyms {
@@ -658,6 +670,10 @@ impl<'a> Worker<'a> {
                 batch.push(record, &self.formats);
             }
             batch.last = last && rest.is_empty();
+            batch.worker = self.index;
+            if batch.last {
+                batch.open_flows = self.shards.iter().map(|s| s.flows() as u64).sum();
+            }
             // Whoever does not take it has failed; the run tells.
             if batches.send(batch).is_err() {
                 return false;

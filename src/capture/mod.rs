@@ -5,6 +5,7 @@
 //! caller's. It never interprets a frame.
 
 pub mod file;
+pub mod live;
 
 mod compressed;
 mod pcap;

@@ -125,6 +125,12 @@ impl Hasher {
         ))
     }
 
+    /// A hash of its own for every run, so that nobody can send flows that all meet in one place.
+    pub fn random() -> Self {
+        let seed = std::hash::RandomState::new().hash_one(0_u64);
+        Self(foldhash::quality::FixedState::with_seed(seed))
+    }
+
     /// The hash of `key`; both directions of a connection have the same.
     #[inline]
     pub fn hash(&self, key: &FlowKey) -> u64 {
