@@ -93,6 +93,10 @@ pub struct LiveArgs {
     #[arg(long, help_heading = CAPTURING)]
     pub no_promiscuous: bool,
 
+    /// Keep all privileges, for debugging; without it the program cannot send once the capture is open
+    #[arg(long, help_heading = CAPTURING)]
+    pub no_sandbox: bool,
+
     /// Begin a new file of flow records at that size or after that time, such as 100MB or 1h; may be given once for each
     ///
     /// The full one is kept beside it, with the time in its name: flows.ndjson, flows.20261124T233000Z.ndjson.

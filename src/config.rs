@@ -153,6 +153,8 @@ pub struct LiveOptions {
     pub end: Option<Duration>,
     /// When to begin a new file of flow records.
     pub rotate: Rotation,
+    /// Give up everything that is not needed once the capture is open.
+    pub sandbox: bool,
 }
 
 impl LiveOptions {
@@ -209,6 +211,7 @@ impl LiveOptions {
             nic,
             end,
             rotate,
+            sandbox: !args.no_sandbox,
         };
         Ok((options, outputs))
     }
@@ -337,6 +340,27 @@ impl OutputOptions {
             }
         }
         Ok(options)
+    }
+
+    /// Files of the output that are or will be there: not pipes and devices.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.targets().filter_map(|target| match target {
+            Target::File(path) if !is_special(target) => Some(path.as_path()),
+            _ => None,
+        })
+    }
+
+    /// Folders in which files of flow records are begun.
+    pub fn flow_folders(&self) -> Vec<PathBuf> {
+        let folder = |path: &Path| match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let flows = self.flows.iter().filter_map(|(target, _)| match target {
+            Target::File(path) if !is_special(target) => Some(folder(path)),
+            _ => None,
+        });
+        flows.collect()
     }
 
     fn targets(&self) -> impl Iterator<Item = &Target> {

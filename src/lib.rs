@@ -29,6 +29,8 @@ pub mod rejudge;
 pub mod replay;
 pub mod report;
 pub mod run;
+#[cfg(target_os = "linux")]
+pub mod sandbox;
 pub mod shard;
 pub mod stats;
 pub mod time;

@@ -7,12 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use hellotap::capture::live::interfaces as list_interfaces;
+use hellotap::capture::live::{Nic, interfaces as list_interfaces};
 use hellotap::cli::{
     AuditArgs, Cli, Command, DiffArgs, Format, Generate, LiveArgs, PolicyCommand,
 };
 use hellotap::config::{AuditOptions, LiveOptions, OutputOptions, policy_text};
-use hellotap::output::{FlowOutputs, LiveFlows, Output, OutputError, ReportFormat, Target};
+use hellotap::output::{
+    FlowOutputs, LiveFlows, Output, OutputError, ReportFormat, Rotation, Target,
+};
 use hellotap::policy::{builtin, file};
 use hellotap::rejudge;
 use hellotap::report::diff::{Diff, Saved};
@@ -22,6 +24,8 @@ use hellotap::report::{
 };
 use hellotap::run::live::{Pulse, Watch, Wish};
 use hellotap::run::{self, RunError};
+#[cfg(target_os = "linux")]
+use hellotap::sandbox;
 use hellotap::time::Timestamp;
 use hellotap::watch::lines::Lines;
 use jiff::ZonedDateTime;
@@ -112,6 +116,7 @@ fn live(args: LiveArgs) -> anyhow::Result<u8> {
     for (target, format) in &outputs.reports {
         watcher.reports.push((Output::open(target)?, *format));
     }
+    confine(&options, &outputs, &nics)?;
     let (summary, stats) = run::live::live(&options, nics, &mut flows, &mut watcher)?;
     if options.audit.stats {
         let _ = write!(io::stderr(), "{stats}");
@@ -122,6 +127,44 @@ fn live(args: LiveArgs) -> anyhow::Result<u8> {
         _ => {}
     }
     Ok(if summary.breaks() { BREAKS } else { CLEAN })
+}
+
+/// Gives up what is not needed any more.
+#[cfg(target_os = "linux")]
+fn confine(options: &LiveOptions, outputs: &OutputOptions, nics: &[Nic]) -> anyhow::Result<()> {
+    if !options.sandbox {
+        talk("WARNING: --no-sandbox: it keeps all privileges, and could send");
+        return Ok(());
+    }
+    let identity = sandbox::Identity::to_become();
+    for path in outputs.files() {
+        sandbox::give(path, identity);
+    }
+    let rotates = options.rotate != Rotation::default();
+    let needs = sandbox::Needs {
+        packet_sockets: nics.iter().map(Nic::socket).collect(),
+        folders: if rotates {
+            outputs.flow_folders()
+        } else {
+            Vec::new()
+        },
+        ..sandbox::Needs::default()
+    };
+    let confined = sandbox::enter(&needs, identity)?;
+    talk(&confined.to_string());
+    Ok(())
+}
+
+/// What there is to give up is the kernel's to say, and this one is not known.
+#[cfg(not(target_os = "linux"))]
+fn confine(_: &LiveOptions, _: &OutputOptions, _: &[Nic]) -> anyhow::Result<()> {
+    talk("WARNING: no sandbox on this system: it keeps all privileges");
+    Ok(())
+}
+
+/// A line for people. That nobody listens is no failure.
+fn talk(text: &str) {
+    let _ = writeln!(io::stderr(), "hellotap: {text}");
 }
 
 /// What looks on while a capture runs: lines on standard error, and reports when they are asked for.
@@ -161,7 +204,7 @@ impl Watch for Watcher<'_> {
     }
 
     fn notice(&mut self, text: &str) {
-        let _ = writeln!(io::stderr(), "hellotap: {text}");
+        talk(text);
     }
 }
 

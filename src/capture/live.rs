@@ -2,7 +2,7 @@
 //! there, its counters of what was dropped.
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use pcap::{Active, Capture, Device, IfFlags, Precision};
@@ -190,7 +190,7 @@ impl Nic {
                 .filter(filter, true)
                 .map_err(|error| LiveError::Filter {
                     name: name.to_owned(),
-                    why: error.to_string(),
+                    why: error.to_string().replace("libpcap error: ", ""),
                 })?;
         }
         let link = capture.get_datalink().0;
@@ -272,6 +272,12 @@ impl Nic {
             kernel: stat.dropped.wrapping_sub(kernel).into(),
             interface: stat.if_dropped.wrapping_sub(interface).into(),
         }
+    }
+}
+
+impl AsFd for Nic {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.capture.as_fd()
     }
 }
 

@@ -23,7 +23,7 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 
 use super::{Batch, Parcel, RunError, Text, Worker, blind_spots, merge, stop_on_signals};
-use crate::capture::live::{LivePacket, Nic, NicOptions};
+use crate::capture::live::{LivePacket, Nic};
 use crate::config::{Limits, LiveOptions};
 use crate::decode::{DecodeCounts, Decoder};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
@@ -145,7 +145,7 @@ pub fn live(
         let mut taps = Vec::with_capacity(nics.len());
         for (nic, counters) in nics.into_iter().zip(&counters) {
             let tap = Tap {
-                options: &options.nic,
+                options,
                 stop: &stop,
                 notices: notice_tx.clone(),
                 input: Input {
@@ -275,7 +275,7 @@ impl Counters {
 /// A capture thread: reads one interface.
 struct Tap<'a> {
     nic: Nic,
-    options: &'a NicOptions,
+    options: &'a LiveOptions,
     stop: &'a AtomicBool,
     notices: mpsc::Sender<String>,
     input: Input,
@@ -296,6 +296,13 @@ impl Tap<'_> {
             }
             if let Err(error) = read {
                 self.poll_drops();
+                if self.options.sandbox {
+                    let _ = self.notices.send(format!(
+                        "{error}; it cannot be opened again, because privileges were given up: start anew"
+                    ));
+                    self.input.damage.get_or_insert_with(|| "went away".into());
+                    break;
+                }
                 let _ = self
                     .notices
                     .send(format!("{error}; waiting for it to come back"));
@@ -304,13 +311,11 @@ impl Tap<'_> {
                 }
             }
         }
-        // What lies in the ring was captured before the end.
+        // What lies in the ring was captured before the end; the kernel hands its last block over within this wait.
         let link = self.nic.link();
         for _ in 0..MAX_LAST_READINGS {
             let filler = &mut self.filler;
-            let read = self
-                .nic
-                .read(Duration::ZERO, |packet| filler.packet(link, &packet));
+            let read = self.nic.read(WAIT, |packet| filler.packet(link, &packet));
             if !matches!(read, Ok(1..)) {
                 break;
             }
@@ -344,7 +349,7 @@ impl Tap<'_> {
         let name = self.nic.name().to_owned();
         while !self.stop.load(Ordering::Relaxed) {
             thread::sleep(REOPEN);
-            match Nic::open(&name, self.options) {
+            match Nic::open(&name, &self.options.nic) {
                 Ok(nic) => {
                     self.nic = nic;
                     let seconds = gone.elapsed().as_secs();

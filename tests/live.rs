@@ -1,0 +1,418 @@
+//! `hellotap live` on a veth pair between two network namespaces, which each test makes and removes: traffic is replayed
+//! into one end and captured at the other.
+//!
+//! Needs root, `ip` and `tcpreplay`; where one of them is missing the tests say so and end.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value};
+
+type Record = Map<String, Value>;
+
+/// One test at a time: they are about packets that are not dropped.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Two namespaces with a cable between them.
+struct Cable {
+    number: String,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Where packets are sent, and where they are captured.
+const SENDER: &str = "htsend";
+const MIRROR: &str = "htmirror";
+
+impl Cable {
+    /// `None`, and a word why, where this system does not permit it.
+    fn lay() -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        for (program, argument) in [("ip", "-V"), ("tcpreplay", "-V")] {
+            let found = Command::new(program).arg(argument).output();
+            if !found.is_ok_and(|output| output.status.success()) {
+                eprintln!("SKIPPED: `{program}` is not installed");
+                return None;
+            }
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let cable = Self {
+            number: format!("{}-{number}", std::process::id()),
+            _alone: alone,
+        };
+        let (near, far) = (cable.namespace(SENDER), cable.namespace(MIRROR));
+        if !ip(&["netns", "add", &near]) || !ip(&["netns", "add", &far]) {
+            eprintln!("SKIPPED: network namespaces are not permitted here");
+            return None;
+        }
+        cable.connect();
+        Some(cable)
+    }
+
+    fn connect(&self) {
+        let (near, far) = (self.namespace(SENDER), self.namespace(MIRROR));
+        assert!(ip(&[
+            "-n", &near, "link", "add", "name", SENDER, "mtu", "65535", "type", "veth", "peer",
+            "name", MIRROR, "mtu", "65535", "netns", &far
+        ]));
+        for (namespace, interface) in [(&near, SENDER), (&far, MIRROR)] {
+            // Without addresses the system itself has nothing to say.
+            let quiet = format!("net.ipv6.conf.{interface}.disable_ipv6=1");
+            run(&mut inside(namespace, "sysctl").args(["-qw", &quiet]));
+            assert!(ip(&["-n", namespace, "link", "set", interface, "up"]));
+        }
+    }
+
+    fn namespace(&self, interface: &str) -> String {
+        format!("{interface}-{}", self.number)
+    }
+
+    fn replay(&self, capture: &Path) {
+        run(inside(&self.namespace(SENDER), "tcpreplay")
+            .args(["--quiet", "--topspeed", "--intf1", SENDER])
+            .arg(capture));
+    }
+
+    /// Packets that the mirror's interface sent.
+    fn sent_by_mirror(&self) -> u64 {
+        let path = format!("/sys/class/net/{MIRROR}/statistics/tx_packets");
+        let output = run(inside(&self.namespace(MIRROR), "cat").arg(path));
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        text.parse().expect("a number")
+    }
+
+    fn listen(&self, options: &[&str]) -> Live {
+        let program = env!("CARGO_BIN_EXE_hellotap");
+        let mut child = inside(&self.namespace(MIRROR), program)
+            .args(["live", "-i", MIRROR, "--flows", "-", "--format", "json"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("hellotap starts");
+        let mut talk = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut line = String::new();
+        while !line.contains("capturing") {
+            line.clear();
+            let read = talk.read_line(&mut line).expect("UTF-8");
+            assert!(read > 0, "it ended before it captured");
+        }
+        let mut stdout = child.stdout.take().expect("it is piped");
+        let records = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stdout.read_to_end(&mut bytes).map(|_| bytes)
+        });
+        Live {
+            child,
+            talk,
+            records,
+        }
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        // The cable goes with the namespaces.
+        ip(&["netns", "del", &self.namespace(SENDER)]);
+        ip(&["netns", "del", &self.namespace(MIRROR)]);
+    }
+}
+
+/// A running capture.
+struct Live {
+    child: Child,
+    talk: BufReader<ChildStderr>,
+    records: std::thread::JoinHandle<std::io::Result<Vec<u8>>>,
+}
+
+impl Live {
+    fn signal(&self, signal: &str) {
+        run(Command::new("kill").args([signal, &self.child.id().to_string()]));
+    }
+
+    /// Ends it; its records, and its report.
+    fn end(mut self, signal: &str) -> (Vec<Record>, Value) {
+        self.signal(signal);
+        let mut talk = String::new();
+        self.talk.read_to_string(&mut talk).expect("UTF-8");
+        let status = self.child.wait().expect("it ends");
+        assert!(matches!(status.code(), Some(0 | 1)), "{status}: {talk}");
+        let bytes = self
+            .records
+            .join()
+            .expect("the reader ends")
+            .expect("it can be read");
+        let at = talk
+            .find("{\n")
+            .unwrap_or_else(|| panic!("no report in: {talk}"));
+        let report = serde_json::from_str(talk.get(at..).unwrap_or_default()).expect("JSON");
+        (records(&bytes), report)
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    let status = Command::new("ip")
+        .args(arguments)
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn inside(namespace: &str, program: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace, program]);
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("it starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn records(ndjson: &[u8]) -> Vec<Record> {
+    let lines = ndjson.split(|byte| *byte == b'\n');
+    lines
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).expect("a record is JSON"))
+        .collect()
+}
+
+fn audit(capture: &Path) -> Vec<Record> {
+    let output = Command::new(env!("CARGO_BIN_EXE_hellotap"))
+        .args(["audit", "--flows", "-"])
+        .arg(capture)
+        .output()
+        .expect("hellotap starts");
+    records(&output.stdout)
+}
+
+/// Without what depends on when and how fast it was replayed, in the order of the trace.
+fn timeless(mut records: Vec<Record>) -> Vec<Record> {
+    for record in &mut records {
+        for field in [
+            "flow_id",
+            "first_seen",
+            "last_seen",
+            "tcp_rtt_us",
+            "hello_us",
+        ] {
+            record.remove(field).expect("the contract has it");
+        }
+    }
+    records.sort_by_key(|record| record["first_packet"].as_u64());
+    records
+}
+
+fn visibility(report: &Value, what: &str) -> u64 {
+    report["visibility"][what].as_u64().expect("a count")
+}
+
+fn assert_nothing_lost(report: &Value, name: &str) {
+    for what in [
+        "kernel_drops",
+        "interface_drops",
+        "queue_drops",
+        "began_during_drops",
+        "records_not_written",
+    ] {
+        assert_eq!(visibility(report, what), 0, "{name}: {what}");
+    }
+}
+
+/// Ethernet captures that tcpreplay can send, with a shorter time than flows live idle.
+fn captures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .expect("captures/ is there")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "pcap"))
+        .filter(|path| {
+            let head = std::fs::read(path).expect("it can be read");
+            // LINKTYPE_ETHERNET in a pcap header of either byte order.
+            matches!(head.get(20..24), Some([1, 0, 0, 0] | [0, 0, 0, 1]))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_live_capture_gives_the_records_of_an_audit_of_the_same_packets() {
+    let Some(cable) = Cable::lay() else { return };
+    let mut checked = BTreeMap::new();
+    for capture in captures() {
+        let live = cable.listen(&[]);
+        cable.replay(&capture);
+        let (got, report) = live.end("-INT");
+        let name = capture
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        assert_nothing_lost(&report, &name);
+        let (got, want) = (timeless(got), timeless(audit(&capture)));
+        for (got, want) in got.iter().zip(&want) {
+            for (field, want) in want {
+                assert_eq!(&got[field], want, "{name}: {field} of {want:?}");
+            }
+        }
+        assert_eq!(got.len(), want.len(), "{name}");
+        checked.insert(name, got.len());
+    }
+    assert!(checked.len() >= 20, "too few captures: {checked:?}");
+    assert!(
+        checked.values().sum::<usize>() > 200,
+        "too few records: {checked:?}"
+    );
+    assert_eq!(cable.sent_by_mirror(), 0);
+}
+
+#[test]
+fn a_large_capture_at_full_speed_loses_nothing_and_sends_nothing() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("large.pcap");
+    let generate = Path::new(env!("CARGO_BIN_EXE_hellotap")).with_file_name("examples/generate");
+    run(Command::new(generate)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["--connections", "20000", "--bulk", "10000", "--out"])
+        .arg(&capture));
+    let bytes = std::fs::metadata(&capture).expect("it was made").len();
+    assert!(bytes > 300_000_000, "{bytes}");
+    let live = cable.listen(&[]);
+    cable.replay(&capture);
+    let (got, report) = live.end("-TERM");
+    assert_nothing_lost(&report, "large.pcap");
+    let (got, want) = (timeless(got), timeless(audit(&capture)));
+    assert_eq!(got.len(), 20_000);
+    for (got, want) in got.iter().zip(&want) {
+        assert_eq!(got, want);
+    }
+    assert_eq!(want.len(), 20_000);
+    assert_eq!(cable.sent_by_mirror(), 0);
+}
+
+/// With the sandbox, as it is by default.
+#[test]
+fn privileges_are_given_up_and_files_are_still_rotated() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("flows.csv");
+    let path = path.to_str().expect("UTF-8");
+    let rotate = ["--flows", path, "--rotate", "1kB"];
+    // Nobody may not write there, and that is told before the capture begins.
+    let output = inside(&cable.namespace(MIRROR), env!("CARGO_BIN_EXE_hellotap"))
+        .args(["live", "-i", MIRROR])
+        .args(rotate)
+        .env_remove("SUDO_UID")
+        .output()
+        .expect("it starts");
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{talk}");
+    assert!(talk.contains("which user 65534 cannot write"), "{talk}");
+
+    std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).expect("root may");
+    let live = cable.listen(&rotate);
+    let tasks = format!("/proc/{}/task", live.child.id());
+    let mut threads = 0;
+    for task in std::fs::read_dir(tasks).expect("it runs") {
+        let path = task.expect("an entry").path().join("status");
+        let status = std::fs::read_to_string(path).expect("it can be read");
+        let fact = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        assert_eq!(fact("Uid:"), "65534\t65534\t65534\t65534", "{status}");
+        assert_eq!(fact("Groups:"), "", "{status}");
+        assert_eq!(fact("NoNewPrivs:"), "1", "{status}");
+        assert_eq!(fact("Seccomp:"), "2", "{status}");
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            assert_eq!(fact(set), "0000000000000000", "{status}");
+        }
+        threads += 1;
+    }
+    assert!(threads >= 3, "{threads} threads");
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    for (number, name) in ["office.pcap", "chromium.pcap"].iter().enumerate() {
+        cable.replay(&captures.join(name));
+        // A closed flow is written some seconds later, when its last stragglers must have come.
+        wait_for(|| {
+            let files = std::fs::read_dir(folder.path()).ok()?;
+            let full = files.filter(|file| {
+                let file = file.as_ref().ok().and_then(|file| file.metadata().ok());
+                file.is_some_and(|file| file.len() > 3_000)
+            });
+            (full.count() > number).then_some(())
+        });
+    }
+    let (records, report) = live.end("-INT");
+    assert_nothing_lost(&report, "rotated");
+    let (mut files, mut rows) = (0, 0);
+    for file in std::fs::read_dir(folder.path()).expect("a folder") {
+        let text = std::fs::read_to_string(file.expect("an entry").path()).expect("UTF-8");
+        assert!(text.starts_with("type,schema,flow_id") && text.ends_with('\n'));
+        rows += text.lines().count() - 1;
+        files += 1;
+    }
+    assert!(files > 1, "{files} files, {rows} rows of {}", records.len());
+    assert_eq!(rows, records.len());
+}
+
+#[test]
+fn a_report_on_demand_and_an_interface_that_goes_down_and_away() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("so-far.json");
+    let path = path.to_str().expect("UTF-8");
+    let live = cable.listen(&["--report", path, "--no-sandbox"]);
+    let far = cable.namespace(MIRROR);
+    let office = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/office.pcap");
+    assert!(ip(&["-n", &far, "link", "set", MIRROR, "down"]));
+    assert!(ip(&["-n", &far, "link", "set", MIRROR, "up"]));
+    cable.replay(&office);
+    let so_far = wait_for(|| {
+        live.signal("-HUP");
+        let report: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        (report["inputs"][0]["packets"] == 512).then_some(report)
+    });
+    assert_eq!(so_far["inputs"][0]["name"], MIRROR);
+    assert!(ip(&["-n", &far, "link", "del", MIRROR]));
+    cable.connect();
+    let mut live = live;
+    let mut line = String::new();
+    while !line.contains("is back") {
+        line.clear();
+        assert!(
+            live.talk.read_line(&mut line).expect("UTF-8") > 0,
+            "it ended"
+        );
+    }
+    let other = office.with_file_name("chromium.pcap");
+    cable.replay(&other);
+    let (records, report) = live.end("-INT");
+    assert_eq!(records.len(), audit(&office).len() + audit(&other).len());
+    let damage = report["inputs"][0]["damage"].as_str().unwrap_or_default();
+    assert!(damage.starts_with("was gone for"), "{report}");
+}
+
+/// Asks until there is an answer; a minute without one is a failure.
+fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("no answer within a minute");
+}
