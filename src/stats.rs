@@ -89,9 +89,16 @@ impl fmt::Display for RunStats {
 
 /// The most memory that the process held at once, as the kernel counts it (`VmHWM` in proc(5)).
 fn peak_memory_kib() -> Option<u64> {
+    status_kib("VmHWM:")
+}
+
+/// The memory that the process holds now (`VmRSS` in proc(5)).
+pub fn memory_kib() -> Option<u64> {
+    status_kib("VmRSS:")
+}
+
+fn status_kib(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }

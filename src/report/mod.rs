@@ -25,6 +25,7 @@ pub use cbom::write_cbom;
 pub use csv::{append_csv, append_csv_header};
 pub use devices_csv::write_devices_csv;
 pub use html::write_html;
+pub(crate) use escape::for_terminal;
 pub use json::write_json;
 pub use ndjson::append_ndjson;
 pub use text::{Style, write_text};

@@ -48,7 +48,7 @@ impl Lines {
         for (verdict, words) in [
             (Verdict::Breaks, "break"),
             (Verdict::GoesCleartext, "go to cleartext"),
-            (Verdict::AtRisk, "are at risk"),
+            (Verdict::AtRisk, "at risk"),
         ] {
             if let Some(n) = pulse.tally.verdicts.get(&verdict) {
                 let _ = write!(line, ", {n} {words}");
