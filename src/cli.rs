@@ -93,6 +93,18 @@ pub struct LiveArgs {
     #[arg(long, help_heading = CAPTURING)]
     pub no_promiscuous: bool,
 
+    /// Mark what is new since an earlier JSON report
+    #[arg(long, value_name = "REPORT", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
+    pub baseline: Option<PathBuf>,
+
+    /// Serve figures for Prometheus at that address, such as 127.0.0.1:9477; a port alone is the loopback's
+    #[arg(long, value_name = "ADDRESS", help_heading = OUTPUT)]
+    pub metrics: Option<String>,
+
+    /// A line every ten seconds instead of the live view, as where standard error is no terminal
+    #[arg(long, help_heading = OUTPUT)]
+    pub no_view: bool,
+
     /// Keep all privileges, for debugging; without it the program cannot send once the capture is open
     #[arg(long, help_heading = CAPTURING)]
     pub no_sandbox: bool,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -16,6 +17,7 @@ use crate::dispatch::SHARDS;
 use crate::output::{FlowFormat, ReportFormat, Rotation, Target};
 use crate::policy::{self, Cidr, Networks, Policy, builtin};
 use crate::time::Timestamp;
+use crate::watch::metrics;
 
 /// What to audit and how.
 #[derive(Clone, Debug)]
@@ -155,6 +157,12 @@ pub struct LiveOptions {
     pub rotate: Rotation,
     /// Give up everything that is not needed once the capture is open.
     pub sandbox: bool,
+    /// Take the terminal over for the live view, where there is one.
+    pub view: bool,
+    /// A report of what was wrong before.
+    pub baseline: Option<PathBuf>,
+    /// Where to serve figures.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl LiveOptions {
@@ -188,6 +196,8 @@ impl LiveOptions {
         ];
         let end = after.into_iter().flatten().min();
         let rotate = Rotation::resolve(&args.rotate)?;
+        let metrics = args.metrics.as_deref().map(metrics::address).transpose();
+        let metrics = metrics.map_err(|why| UsageError::new("--metrics", why))?;
         let nic = NicOptions {
             buffer_bytes: args.buffer << 20,
             promiscuous: !args.no_promiscuous,
@@ -212,6 +222,9 @@ impl LiveOptions {
             end,
             rotate,
             sandbox: !args.no_sandbox,
+            view: !args.no_view,
+            baseline: args.baseline,
+            metrics,
         };
         Ok((options, outputs))
     }
@@ -711,6 +724,10 @@ mod tests {
             (
                 "-i a -i any",
                 "-i: `any` is all interfaces; name no other beside it",
+            ),
+            (
+                "-i a --metrics everywhere",
+                "--metrics: `everywhere` is not an address with a port, such as 127.0.0.1:9477",
             ),
             (
                 "-i a --rotate 1h",

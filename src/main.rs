@@ -18,6 +18,7 @@ use hellotap::output::{
 use hellotap::policy::{builtin, file};
 use hellotap::rejudge;
 use hellotap::report::diff::{Diff, Saved};
+use hellotap::record::FlowRecord;
 use hellotap::report::progress::Progress;
 use hellotap::report::{
     Style, Summary, write_cbom, write_devices_csv, write_html, write_json, write_text,
@@ -27,7 +28,12 @@ use hellotap::run::{self, RunError};
 #[cfg(target_os = "linux")]
 use hellotap::sandbox;
 use hellotap::time::Timestamp;
+use hellotap::watch::baseline::Baseline;
 use hellotap::watch::lines::Lines;
+use hellotap::watch::metrics::Metrics;
+use hellotap::watch::service::Service;
+use hellotap::watch::terminal::Screen;
+use hellotap::watch::view::View;
 use jiff::ZonedDateTime;
 
 fn main() -> ExitCode {
@@ -60,6 +66,9 @@ fn main() -> ExitCode {
 const CLEAN: u8 = 0;
 const BREAKS: u8 = 1;
 const FAILED: u8 = 2;
+
+/// Lines told again behind the live view.
+const MAX_KEPT: usize = 100;
 
 fn audit(args: AuditArgs) -> anyhow::Result<u8> {
     let (options, outputs) = AuditOptions::resolve(args)?;
@@ -108,15 +117,34 @@ fn live(args: LiveArgs) -> anyhow::Result<u8> {
     let nics = run::live::open(&options)?;
     let started = Timestamp(u64::try_from(now.timestamp().as_nanosecond()).unwrap_or_default());
     let mut flows = LiveFlows::open(&outputs.flows, options.rotate, started)?;
+    let mut reports = Vec::new();
+    for (target, format) in &outputs.reports {
+        reports.push((Output::open(target)?, *format));
+    }
+    let baseline = options
+        .baseline
+        .as_deref()
+        .map(Baseline::read)
+        .transpose()?;
+    let metrics = options.metrics.map(|address| {
+        Metrics::bind(address).with_context(|| format!("--metrics: cannot listen on {address}"))
+    });
     let mut watcher = Watcher {
-        reports: Vec::new(),
+        reports,
         outputs: &outputs,
         lines: Lines::default(),
+        view: None,
+        kept: Vec::new(),
+        baseline,
+        metrics: metrics.transpose()?,
+        service: Service::connect(),
     };
-    for (target, format) in &outputs.reports {
-        watcher.reports.push((Output::open(target)?, *format));
+    watcher.look(&options, &now)?;
+    confine(&options, &outputs, &nics, &mut watcher)?;
+    // Threads begin here, and not before: they inherit what was given up.
+    if let Some(metrics) = &mut watcher.metrics {
+        metrics.serve().context("--metrics: no more threads")?;
     }
-    confine(&options, &outputs, &nics)?;
     let (summary, stats) = run::live::live(&options, nics, &mut flows, &mut watcher)?;
     if options.audit.stats {
         let _ = write!(io::stderr(), "{stats}");
@@ -131,9 +159,14 @@ fn live(args: LiveArgs) -> anyhow::Result<u8> {
 
 /// Gives up what is not needed any more.
 #[cfg(target_os = "linux")]
-fn confine(options: &LiveOptions, outputs: &OutputOptions, nics: &[Nic]) -> anyhow::Result<()> {
+fn confine(
+    options: &LiveOptions,
+    outputs: &OutputOptions,
+    nics: &[Nic],
+    watcher: &mut Watcher<'_>,
+) -> anyhow::Result<()> {
     if !options.sandbox {
-        talk("WARNING: --no-sandbox: it keeps all privileges, and could send");
+        watcher.notice("WARNING: --no-sandbox: it keeps all privileges, and could send");
         return Ok(());
     }
     let identity = sandbox::Identity::to_become();
@@ -148,17 +181,23 @@ fn confine(options: &LiveOptions, outputs: &OutputOptions, nics: &[Nic]) -> anyh
         } else {
             Vec::new()
         },
-        ..sandbox::Needs::default()
+        serves: watcher.metrics.is_some(),
+        notifies: watcher.service.socket(),
     };
     let confined = sandbox::enter(&needs, identity)?;
-    talk(&confined.to_string());
+    watcher.notice(&confined.to_string());
     Ok(())
 }
 
 /// What there is to give up is the kernel's to say, and this one is not known.
 #[cfg(not(target_os = "linux"))]
-fn confine(_: &LiveOptions, _: &OutputOptions, _: &[Nic]) -> anyhow::Result<()> {
-    talk("WARNING: no sandbox on this system: it keeps all privileges");
+fn confine(
+    _: &LiveOptions,
+    _: &OutputOptions,
+    _: &[Nic],
+    watcher: &mut Watcher<'_>,
+) -> anyhow::Result<()> {
+    watcher.notice("WARNING: no sandbox on this system: it keeps all privileges");
     Ok(())
 }
 
@@ -172,9 +211,41 @@ struct Watcher<'a> {
     reports: Vec<(Output, ReportFormat)>,
     outputs: &'a OutputOptions,
     lines: Lines,
+    /// The live view, as long as there is a terminal for it.
+    view: Option<(Screen, View)>,
+    /// What was told while the view was there, to be told again behind it.
+    kept: Vec<String>,
+    baseline: Option<Baseline>,
+    metrics: Option<Metrics>,
+    service: Service,
 }
 
 impl Watcher<'_> {
+    /// Takes the terminal over, where there is one and nothing else is written to it.
+    fn look(&mut self, options: &LiveOptions, now: &ZonedDateTime) -> anyhow::Result<()> {
+        let taken = self.outputs.report_to_stderr && io::stdout().is_terminal();
+        if !options.view || taken || !io::stderr().is_terminal() {
+            return Ok(());
+        }
+        let title = format!(
+            "{}, policy {}",
+            options.interfaces.join(", "),
+            options.audit.policy.name
+        );
+        let screen = Screen::take().context("cannot draw on this terminal (see --no-view)")?;
+        self.view = Some((screen, View::new(title, now.time_zone().clone())));
+        Ok(())
+    }
+
+    /// The terminal went away, or is not needed any more.
+    fn look_away(&mut self) {
+        if self.view.take().is_some() {
+            for text in std::mem::take(&mut self.kept) {
+                talk(&text);
+            }
+        }
+    }
+
     fn write(&mut self, summary: &Summary) -> Result<(), OutputError> {
         for (output, format) in &mut self.reports {
             output.rewrite_with(|out| render(summary, *format, &Style::plain(), out))?;
@@ -185,26 +256,83 @@ impl Watcher<'_> {
 
 impl Watch for Watcher<'_> {
     fn pulse(&mut self, pulse: &Pulse<'_>) -> Wish {
-        if let Some(line) = self.lines.next(pulse) {
-            self.notice(&line);
+        self.service.pulse(pulse);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.pulse(pulse);
         }
-        Wish::default()
+        let Some((screen, view)) = &mut self.view else {
+            if let Some(line) = self.lines.next(pulse) {
+                talk(&line);
+            }
+            return Wish::default();
+        };
+        view.pulse(pulse);
+        let mut wish = Wish::default();
+        let looked = screen.keys().and_then(|keys| {
+            for key in keys {
+                let more = view.key(key);
+                wish.end |= more.end;
+                wish.report |= more.report;
+            }
+            screen.show(view)
+        });
+        if let Err(error) = looked {
+            // A closed terminal: the capture goes on.
+            self.look_away();
+            talk(&format!("the live view ended: {error}"));
+        }
+        wish
+    }
+
+    fn records(&mut self, records: &[&FlowRecord]) {
+        if let Some((_, view)) = &mut self.view {
+            let baseline = self.baseline.as_ref();
+            view.records(records, |record, trouble| {
+                baseline.is_some_and(|baseline| baseline.is_new(record, trouble))
+            });
+        }
     }
 
     fn begun(&mut self) {
-        self.notice("capturing; Ctrl-C ends it and gives the report");
+        self.service.begun();
+        if self.view.is_none() {
+            talk("capturing; Ctrl-C ends it and gives the report");
+        }
+    }
+
+    fn ending(&mut self) {
+        self.service.ending();
+        self.look_away();
     }
 
     fn report(&mut self, summary: &Summary) {
         // The capture goes on whatever becomes of the report.
-        let written = self.write(summary);
-        if let Err(error) = written.and_then(|()| print_report(summary, self.outputs)) {
-            self.notice(&error.to_string());
+        let mut written = self.write(summary);
+        // Not into the live view.
+        let covered =
+            self.view.is_some() && (self.outputs.report_to_stderr || io::stdout().is_terminal());
+        if written.is_ok() && !covered {
+            written = print_report(summary, self.outputs);
+        }
+        match written {
+            Err(error) => self.notice(&error.to_string()),
+            Ok(()) if self.view.is_none() => {}
+            Ok(()) if covered && self.reports.is_empty() => {
+                self.notice("no report file is named: add --report PATH to have one now");
+            }
+            Ok(()) => self.notice("the report is written"),
         }
     }
 
     fn notice(&mut self, text: &str) {
-        talk(text);
+        if let Some((_, view)) = &mut self.view {
+            view.notice(text);
+            if self.kept.len() < MAX_KEPT {
+                self.kept.push(text.to_owned());
+            }
+        } else {
+            talk(text);
+        }
     }
 }
 

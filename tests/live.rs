@@ -88,14 +88,19 @@ impl Cable {
     }
 
     fn listen(&self, options: &[&str]) -> Live {
+        self.listen_with(options, |_| ())
+    }
+
+    fn listen_with(&self, options: &[&str], prepare: impl Fn(&mut Command)) -> Live {
         let program = env!("CARGO_BIN_EXE_hellotap");
-        let mut child = inside(&self.namespace(MIRROR), program)
+        let mut command = inside(&self.namespace(MIRROR), program);
+        command
             .args(["live", "-i", MIRROR, "--flows", "-", "--format", "json"])
             .args(options)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("hellotap starts");
+            .stderr(Stdio::piped());
+        prepare(&mut command);
+        let mut child = command.spawn().expect("hellotap starts");
         let mut talk = BufReader::new(child.stderr.take().expect("it is piped"));
         let mut line = String::new();
         while !line.contains("capturing") {
@@ -415,4 +420,45 @@ fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     panic!("no answer within a minute");
+}
+
+#[test]
+fn figures_are_served_from_inside_the_sandbox() {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixDatagram;
+
+    let Some(cable) = Cable::lay() else { return };
+    let far = cable.namespace(MIRROR);
+    assert!(ip(&["-n", &far, "link", "set", "lo", "up"]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let manager = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
+    // Sockets belong to a namespace, so a program there asks; tools for that are not everywhere.
+    let live = cable.listen_with(&["--metrics", "9477"], |command| {
+        command.env("NOTIFY_SOCKET", folder.path().join("notify"));
+    });
+    let mut text = [0; 64];
+    let n = manager.recv(&mut text).expect("it is told");
+    assert_eq!(text.get(..n), Some(&b"READY=1"[..]));
+    cable.replay(&Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/office.pcap"));
+    let page = wait_for(|| {
+        let mut ask = inside(&far, "bash")
+            .args(["-c", "exec 3<>/dev/tcp/127.0.0.1/9477; cat >&3; cat <&3"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash is there");
+        let mut request = ask.stdin.take().expect("it is piped");
+        request.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").ok()?;
+        drop(request);
+        let page = ask.wait_with_output().expect("it ends").stdout;
+        let page = String::from_utf8_lossy(&page).into_owned();
+        page.contains("hellotap_packets_total 512\n")
+            .then_some(page)
+    });
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    assert!(
+        page.contains("hellotap_dropped_packets_total{by=\"kernel\"} 0\n"),
+        "{page}"
+    );
+    live.end("-INT");
 }

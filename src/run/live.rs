@@ -815,7 +815,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// How soon a tick is offered again to a worker whose queue was full.
 const RETRY_TICK: Duration = Duration::from_millis(5);
 /// How often the watcher is shown how things stand.
-const PULSE: Duration = Duration::from_millis(250);
+const PULSE: Duration = Duration::from_millis(100);
 /// Without packets for so long, the clock goes on by itself.
 const SILENCE: Duration = Duration::from_secs(1);
 
