@@ -288,11 +288,7 @@ fn a_large_capture_at_full_speed_loses_nothing_and_sends_nothing() {
     let Some(cable) = Cable::lay() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let capture = folder.path().join("large.pcap");
-    let generate = Path::new(env!("CARGO_BIN_EXE_hellotap")).with_file_name("examples/generate");
-    run(Command::new(generate)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["--connections", "20000", "--bulk", "10000", "--out"])
-        .arg(&capture));
+    generate(&capture, &["--connections", "20000", "--bulk", "10000"]);
     let bytes = std::fs::metadata(&capture).expect("it was made").len();
     assert!(bytes > 300_000_000, "{bytes}");
     let live = cable.listen(&[]);
@@ -372,6 +368,74 @@ fn privileges_are_given_up_and_files_are_still_rotated() {
     }
     assert!(files > 1, "{files} files, {rows} rows of {}", records.len());
     assert_eq!(rows, records.len());
+}
+
+/// A program that is held up cannot see everything; it must know exactly what it missed.
+#[test]
+fn packets_that_the_kernel_drops_are_counted_and_nothing_is_guessed() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("lossy.pcap");
+    generate(&capture, &["--connections", "3000", "--bulk", "8000"]);
+    let truth = timeless(audit(&capture));
+    let live = cable.listen(&["--buffer", "2"]);
+    live.signal("-STOP");
+    cable.replay(&capture);
+    live.signal("-CONT");
+    let (records, report) = live.end("-INT");
+    let (read, dropped) = (
+        report["inputs"][0]["packets"].as_u64().expect("a count"),
+        visibility(&report, "kernel_drops"),
+    );
+    assert!(dropped > 0 && read > 0, "{read} read, {dropped} dropped");
+    assert_eq!(
+        read + dropped,
+        packets_of(&capture),
+        "{read} read, {dropped} dropped"
+    );
+    let counted: u64 = report["drops_by_second"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|second| second["kernel"].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(counted, dropped);
+    assert!(visibility(&report, "began_during_drops") > 0);
+    let ends = |record: &Record| (record["client_ip"].clone(), record["client_port"].clone());
+    for record in &records {
+        let truth = truth
+            .iter()
+            .find(|truth| ends(truth) == ends(record))
+            .expect("it is known");
+        let version = &record["negotiated_version"];
+        assert!(
+            version.is_null() || *version == truth["negotiated_version"],
+            "{record:?}"
+        );
+        // An answer that is not there may have been dropped.
+        assert_ne!(record["outcome"], "no-answer", "{record:?}");
+    }
+}
+
+/// Makes a capture by `benches/generate.rs`.
+fn generate(capture: &Path, options: &[&str]) {
+    let program = Path::new(env!("CARGO_BIN_EXE_hellotap")).with_file_name("examples/generate");
+    run(Command::new(program)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(options)
+        .arg("--out")
+        .arg(capture));
+}
+
+fn packets_of(capture: &Path) -> u64 {
+    let bytes = std::fs::read(capture).expect("it is there");
+    let (mut at, mut packets) = (24, 0);
+    while let Some(length) = bytes.get(at + 8..at + 12) {
+        let length: [u8; 4] = length.try_into().expect("four bytes");
+        at += 16 + u32::from_le_bytes(length) as usize;
+        packets += 1;
+    }
+    packets
 }
 
 #[test]

@@ -46,15 +46,22 @@ struct Seconds {
 }
 
 impl Losses {
-    /// Counts drops that happened at about `time`.
-    pub fn add(&self, time: Timestamp, drops: Drops) {
+    /// Counts drops that happened between two instants; those before the last second are marked, and counted there.
+    pub fn add(&self, from: Timestamp, to: Timestamp, drops: Drops) {
         if drops.sum() == 0 {
             return;
         }
+        let last = to.seconds();
+        let first = from
+            .seconds()
+            .clamp(last.saturating_sub(MAX_SECONDS as u64), last);
         let mut seconds = self.lock();
         seconds.total += drops;
-        *seconds.by_second.entry(time.seconds()).or_default() += drops;
-        if seconds.by_second.len() > MAX_SECONDS {
+        for second in first..last {
+            seconds.by_second.entry(second).or_default();
+        }
+        *seconds.by_second.entry(last).or_default() += drops;
+        while seconds.by_second.len() > MAX_SECONDS {
             seconds.by_second.pop_first();
         }
     }
@@ -125,7 +132,8 @@ mod tests {
             kernel: 1,
             ..Drops::default()
         };
-        losses.add(Timestamp(100_000_000_000), drops);
+        let at = Timestamp(100_000_000_000);
+        losses.add(at, at, drops);
         for (name, first, last, outcome, want) in [
             ("before", 90, 95, Outcome::NoAnswer, Outcome::NoAnswer),
             ("after", 110, 120, Outcome::NoAnswer, Outcome::NoAnswer),
@@ -159,10 +167,38 @@ mod tests {
             queue: 1,
             ..Drops::default()
         };
-        losses.add(Timestamp(1_000_000_000_000), drops);
+        let at = Timestamp(1_000_000_000_000);
+        losses.add(at, at, drops);
         let mut record = seconds(10, 2_000, Outcome::NoAnswer);
         losses.mark(&mut record);
         assert!(!record.during_loss);
+    }
+
+    #[test]
+    fn counters_that_were_read_late_mark_all_the_time_since() {
+        let losses = Losses::default();
+        let drops = Drops {
+            kernel: 9,
+            ..Drops::default()
+        };
+        losses.add(
+            Timestamp(100_000_000_000),
+            Timestamp(104_500_000_000),
+            drops,
+        );
+        let seconds: Vec<_> = losses
+            .seconds()
+            .iter()
+            .map(|(s, d)| (*s, d.kernel))
+            .collect();
+        assert_eq!(seconds, [(100, 0), (101, 0), (102, 0), (103, 0), (104, 9)]);
+        let mut record = seconds_of(102);
+        losses.mark(&mut record);
+        assert!(record.during_loss);
+    }
+
+    fn seconds_of(second: u64) -> FlowRecord {
+        seconds(second, second, Outcome::NoAnswer)
     }
 
     #[test]
@@ -174,9 +210,10 @@ mod tests {
                 interface: 2,
                 queue: 3,
             };
-            losses.add(Timestamp(second * 1_000_000_000), drops);
+            let at = Timestamp(second * 1_000_000_000);
+            losses.add(at, at, drops);
         }
-        losses.add(Timestamp(0), Drops::default());
+        losses.add(Timestamp(0), Timestamp(0), Drops::default());
         assert_eq!(losses.seconds().len(), MAX_SECONDS);
         assert_eq!(losses.total().sum(), 6 * (MAX_SECONDS as u64 + 10));
     }

@@ -153,6 +153,7 @@ pub fn live(
                     ..Input::default()
                 },
                 polled: Instant::now(),
+                polled_at: wall_clock(),
                 filler: Filler::new(
                     &audit.limits,
                     queues.clone(),
@@ -281,6 +282,7 @@ struct Tap<'a> {
     input: Input,
     /// When the drop counters were read last.
     polled: Instant,
+    polled_at: Timestamp,
     filler: Filler<'a>,
 }
 
@@ -333,8 +335,11 @@ impl Tap<'_> {
     fn poll_drops(&mut self) {
         self.polled = Instant::now();
         let drops = self.nic.drops();
+        let now = wall_clock();
+        let since = std::mem::replace(&mut self.polled_at, now);
         self.filler.losses.add(
-            wall_clock(),
+            since,
+            now,
             Drops {
                 kernel: drops.kernel,
                 interface: drops.interface,
@@ -499,6 +504,7 @@ impl<'a> Filler<'a> {
             }
         }
         self.losses.add(
+            self.last,
             self.last,
             Drops {
                 queue: dropped,
