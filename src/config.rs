@@ -204,6 +204,16 @@ impl LiveOptions {
             filter: args.shared.filter.clone(),
         };
         let (audit, outputs) = AuditOptions::resolve_shared(Vec::new(), args.shared)?;
+        if outputs
+            .flows
+            .iter()
+            .any(|(_, format)| *format == FlowFormat::Parquet)
+        {
+            return Err(UsageError::new(
+                "--flows",
+                "a Parquet file is whole only at its end; a live capture writes .ndjson or .csv",
+            ));
+        }
         if rotate != Rotation::default()
             && !outputs
                 .flows
@@ -724,6 +734,10 @@ mod tests {
             (
                 "-i a -i any",
                 "-i: `any` is all interfaces; name no other beside it",
+            ),
+            (
+                "-i a --flows x.parquet",
+                "--flows: a Parquet file is whole only at its end; a live capture writes .ndjson or .csv",
             ),
             (
                 "-i a --metrics everywhere",

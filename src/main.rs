@@ -8,17 +8,15 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use hellotap::capture::live::{Nic, interfaces as list_interfaces};
-use hellotap::cli::{
-    AuditArgs, Cli, Command, DiffArgs, Format, Generate, LiveArgs, PolicyCommand,
-};
+use hellotap::cli::{AuditArgs, Cli, Command, DiffArgs, Format, Generate, LiveArgs, PolicyCommand};
 use hellotap::config::{AuditOptions, LiveOptions, OutputOptions, policy_text};
 use hellotap::output::{
     FlowOutputs, LiveFlows, Output, OutputError, ReportFormat, Rotation, Target,
 };
 use hellotap::policy::{builtin, file};
+use hellotap::record::FlowRecord;
 use hellotap::rejudge;
 use hellotap::report::diff::{Diff, Saved};
-use hellotap::record::FlowRecord;
 use hellotap::report::progress::Progress;
 use hellotap::report::{
     Style, Summary, write_cbom, write_devices_csv, write_html, write_json, write_text,

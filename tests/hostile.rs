@@ -249,11 +249,6 @@ fn a_hello_in_pieces_of_one_byte_on_a_hundred_thousand_connections() {
     });
     assert_honest(&audited);
     audited.assert_below(1_300.0);
-    let attacked = audited
-        .records
-        .iter()
-        .filter(|r| r["server_ip"] == "192.0.2.1");
-    println!("{} records of the attack", attacked.count());
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Cable {
         for (namespace, interface) in [(&near, SENDER), (&far, MIRROR)] {
             // Without addresses the system itself has nothing to say.
             let quiet = format!("net.ipv6.conf.{interface}.disable_ipv6=1");
-            run(&mut inside(namespace, "sysctl").args(["-qw", &quiet]));
+            run(inside(namespace, "sysctl").args(["-qw", &quiet]));
             assert!(ip(&["-n", namespace, "link", "set", interface, "up"]));
         }
     }
@@ -512,7 +512,8 @@ fn figures_are_served_from_inside_the_sandbox() {
             .spawn()
             .expect("bash is there");
         let mut request = ask.stdin.take().expect("it is piped");
-        request.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").ok()?;
+        // Where it is not listening yet bash has ended, and its answer is empty.
+        let _ = request.write_all(b"GET /metrics HTTP/1.1\r\n\r\n");
         drop(request);
         let page = ask.wait_with_output().expect("it ends").stdout;
         let page = String::from_utf8_lossy(&page).into_owned();
