@@ -118,6 +118,7 @@ pub fn live(
     let audit = &options.audit;
     let workers = audit.workers.clamp(1, SHARDS);
     let formats = flows.formats();
+    let pseudonyms = audit.redact.then(super::pseudonyms);
     let counters: Vec<Counters> = nics.iter().map(|_| Counters::default()).collect();
     let (losses, numbers, hasher) = (Losses::default(), AtomicU64::new(0), Hasher::random());
     // Not even all ticks at once can fill it: a worker never waits here while this thread waits for the worker.
@@ -131,7 +132,8 @@ pub fn live(
         for index in 0..workers {
             let (block_tx, block_rx) = bounded::<Parcel>(QUEUE_BLOCKS);
             queues.push(block_tx);
-            let mut worker = Worker::new(index, workers, audit, &formats, spare_rx.clone());
+            let spare = spare_rx.clone();
+            let mut worker = Worker::new(index, workers, audit, &formats, pseudonyms, spare);
             worker.losses = Some(&losses);
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
             let thread = thread::Builder::new().name(format!("worker-{index}"));
