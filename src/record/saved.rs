@@ -324,6 +324,7 @@ impl Reader {
             Cause::OneWay,
             Cause::MidStream,
             Cause::CaptureEnd,
+            Cause::CaptureLoss,
         ] {
             if fixed.to_string() == text {
                 return Ok(fixed);
