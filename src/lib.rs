@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Everything between `dispatch` and `report` is a pure function of the packets in the order of the trace: time and
-//! bytes come in as arguments, values go out. Threads, channels and signals are in [`run`] alone.
+//! bytes come in as arguments, values go out. Threads, channels and signals are in [`run`] alone,
+//! but for the one thread of [`watch`] that answers whoever asks for figures; what a live capture gives up before any of
+//! them begins is in `sandbox`.
 
 pub mod capture;
 pub mod cli;
