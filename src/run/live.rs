@@ -9,7 +9,6 @@
 //! queue does not wait for long, because the ring behind it is filling, but drops and counts; and ticks come by the clock,
 //! so that records are written soon and flows age although no packet comes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -22,10 +21,10 @@ use crossbeam_channel::{
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 
-use super::{Batch, Parcel, RunError, Text, Worker, blind_spots, merge, stop_on_signals};
+use super::{Batch, Parcel, RunError, Worker, blind_spots, stop_on_signals};
 use crate::capture::live::{LivePacket, Nic};
 use crate::config::{Limits, LiveOptions};
-use crate::decode::{DecodeCounts, Decoder};
+use crate::decode::{DecodeCounts, Decoder, fast};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
 use crate::output::{FlowFormat, LiveFlows, OutputError};
 use crate::record::{Drops, FlowRecord, Losses, Tally};
@@ -121,7 +120,7 @@ pub fn live(
     let pseudonyms = audit.redact.then(super::pseudonyms);
     let counters: Vec<Counters> = nics.iter().map(|_| Counters::default()).collect();
     let (losses, numbers, hasher) = (Losses::default(), AtomicU64::new(0), Hasher::random());
-    // Not even all ticks at once can fill it: a worker never waits here while this thread waits for the worker.
+    // A worker may wait here: this thread never waits for one.
     let (batch_tx, batch_rx) = bounded::<Batch>(workers * 4);
     let (spare_tx, spare_rx) = bounded::<Batch>(workers * 2);
     let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS);
@@ -184,12 +183,9 @@ pub fn live(
             collector: Collector {
                 flows,
                 formats: &formats,
-                workers,
-                waiting: BTreeMap::new(),
-                merged: Vec::new(),
                 tally: Tally::new(audit.limits.max_devices, audit.limits.max_servers),
                 spare: spare_tx,
-                open_flows: 0,
+                open_flows: vec![0; workers],
             },
             ticker: Ticker::new(queues),
             watch,
@@ -441,13 +437,13 @@ impl<'a> Filler<'a> {
             self.counters.first.store(packet.time.0, Ordering::Relaxed);
         }
         let bytes = self.block.bytes.get(at..).unwrap_or_default();
-        if let Ok(decoded) = self.decoder.decode(
-            link,
-            bytes,
-            packet.wire_len,
-            packet.time,
-            &mut self.block.extra,
-        ) {
+        let decoded = fast::segment(link, bytes).or_else(|| {
+            let extra = &mut self.block.extra;
+            self.decoder
+                .decode(link, bytes, packet.wire_len, packet.time, extra)
+                .ok()
+        });
+        if let Some(decoded) = decoded {
             let packet = Packet::new(&decoded, &self.hasher, number, packet.time, at);
             let worker = self.owners.get(shard_of(packet.hash)).copied();
             if let Some(lane) = self.block.lanes.get_mut(worker.unwrap_or_default()) {
@@ -568,16 +564,14 @@ impl Ticker {
     }
 }
 
-/// Puts the batches of an epoch together, counts the records and writes them.
+/// Counts the records and writes them, a batch as it comes: in each they are in the order of their first packets.
 struct Collector<'a> {
     flows: &'a mut LiveFlows,
     formats: &'a [FlowFormat],
-    workers: usize,
-    waiting: BTreeMap<u64, Vec<Batch>>,
-    merged: Vec<u8>,
     tally: Tally,
     spare: Sender<Batch>,
-    open_flows: u64,
+    /// Of each worker.
+    open_flows: Vec<u64>,
 }
 
 impl Collector<'_> {
@@ -587,49 +581,25 @@ impl Collector<'_> {
         now: Timestamp,
         watch: &mut dyn Watch,
     ) -> Result<(), OutputError> {
-        let number = batch.epoch;
-        let epoch = self.waiting.entry(number).or_default();
-        epoch.push(batch);
-        if epoch.len() < self.workers {
-            return Ok(());
+        if batch.last
+            && let Some(open) = self.open_flows.get_mut(batch.worker)
+        {
+            *open = batch.open_flows;
         }
-        let Some(batches) = self.waiting.remove(&number) else {
-            return Ok(());
-        };
-        self.open_flows = batches.iter().map(|batch| batch.open_flows).sum();
-        let mut records: Vec<&FlowRecord> =
-            batches.iter().flat_map(|batch| &batch.records).collect();
-        records.sort_unstable_by_key(|record| record.first_packet);
-        for record in &records {
-            self.tally.add(record);
-        }
+        let records: Vec<&FlowRecord> = batch.records().iter().collect();
+        let mut written = Ok(());
         if !records.is_empty() {
-            watch.records(&records);
-        }
-        let written = self.write(&batches, now);
-        for mut batch in batches {
-            batch.clear();
-            let _ = self.spare.try_send(batch);
-        }
-        written
-    }
-
-    fn write(&mut self, batches: &[Batch], now: Timestamp) -> Result<(), OutputError> {
-        for (index, format) in self.formats.iter().enumerate() {
-            let texts: Vec<&Text> = batches
-                .iter()
-                .filter_map(|batch| batch.texts.get(index))
-                .filter(|text| !text.ends.is_empty())
-                .collect();
-            if texts.is_empty() {
-                continue;
+            for record in &records {
+                self.tally.add(record);
             }
-            let records = texts.iter().map(|text| text.ends.len() as u64).sum();
-            self.merged.clear();
-            merge(&texts, &mut self.merged);
-            self.flows.write(*format, &self.merged, records, now)?;
+            watch.records(&records);
+            for (place, format) in self.formats.iter().enumerate() {
+                let (text, records) = (batch.text(place), records.len() as u64);
+                written = written.and_then(|()| self.flows.write(*format, text, records, now));
+            }
         }
-        Ok(())
+        let _ = self.spare.try_send(batch);
+        written
     }
 }
 
@@ -743,7 +713,7 @@ impl Clock<'_> {
             packets: sum(|c| &c.packets),
             bytes: sum(|c| &c.wire_bytes),
             drops: self.losses.total(),
-            open_flows: self.collector.open_flows,
+            open_flows: self.collector.open_flows.iter().sum(),
             tally: &self.collector.tally,
             records_lost: self.collector.flows.lost(),
         });
