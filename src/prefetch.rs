@@ -31,6 +31,10 @@ pub fn begin(bytes: &[u8], lines: usize) {
 }
 
 /// Asks for the lines where bytes will be appended to `buffer`.
+#[allow(
+    clippy::ptr_arg,
+    reason = "what lies behind a slice is nobody's to ask for"
+)]
 #[inline(always)]
 pub fn end(buffer: &Vec<u8>) {
     let address = buffer.as_ptr().wrapping_add(buffer.len());

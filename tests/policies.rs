@@ -65,10 +65,7 @@ fn remembering_changes_nothing() {
     let mut records: Vec<FlowRecord> = Vec::new();
     for entry in std::fs::read_dir(folder).expect("captures/ is there") {
         let path = entry.expect("captures/ can be read").path();
-        if !path
-            .extension()
-            .is_some_and(|extension| extension == "pcap")
-        {
+        if path.extension().is_none_or(|extension| extension != "pcap") {
             continue;
         }
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_hellotap"))

@@ -4,7 +4,7 @@
 //! `verdict`, `reasons`, `act` and `role` set. Pure, and after the facts: a policy can be changed and applied again
 //! without the packets. It never looks at a packet, a clock or another flow.
 //!
-//! A policy is a TOML file ([`file`]): what a far end accepts after the cut-over ([`accepts`]), by which every
+//! A policy is a TOML file ([`mod@file`]): what a far end accepts after the cut-over ([`accepts`]), by which every
 //! client's offer is played through ([`simulate`]); rules on what was seen ([`rule`]); and names of far ends
 //! ([`role`]). The built-in ones are files, too ([`builtin`]).
 

@@ -201,7 +201,7 @@ impl Server<'_> {
                 .iter()
                 .any(|s| self.takes_scheme(*s) && signs(key, *s, TLS_1_3))
         };
-        if !self.any_key(|key| usable(key)) {
+        if !self.any_key(usable) {
             return fails(reason::SIGNATURE_ALGORITHMS);
         }
         // Only a certificate with an ECDSA key is left to it, which an RSA key may have signed.

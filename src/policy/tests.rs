@@ -919,7 +919,7 @@ when = { cipher_suites = ["TLS_RSA_*"] }
         (Verdict::Breaks, vec!["rsa"], Some(Act::Server))
     );
     // The day is the flow's where the user names none.
-    let mut record = old.clone();
+    let mut record = old;
     record.last_seen = Timestamp::from_date("2026-06-01").expect("a day");
     Judge::new(&policy, None).judge(&mut record);
     assert_eq!(record.verdict, Verdict::AtRisk);

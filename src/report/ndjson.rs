@@ -83,7 +83,7 @@ fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 
 impl FieldSink for Line<'_> {
     fn text(&mut self, name: &'static Name, value: Option<&str>) {
-        self.string(name, value, |out, text| escape::json(out, text));
+        self.string(name, value, escape::json);
     }
 
     #[inline]
