@@ -17,10 +17,12 @@ use crate::run::RunError;
 /// Longest line that is believed to be a record.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// Whether `input` holds flow records, by its first bytes. Standard input is never looked at.
+/// Whether `input` holds flow records, by its first bytes, which stay to be read.
 pub fn is_saved(input: &InputPath) -> bool {
     let InputPath::File(path) = input else {
-        return false;
+        // The buffer is the process's; whoever reads standard input next finds them there.
+        let mut stdin = io::stdin().lock();
+        return stdin.fill_buf().is_ok_and(|begin| begin.starts_with(HEAD));
     };
     let mut head = [0; HEAD.len()];
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
@@ -43,8 +45,9 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs) -> Result<Summar
     let pseudonyms = options.redact.then(crate::run::pseudonyms);
     let mut inputs = Vec::new();
     for input in &options.inputs {
-        let InputPath::File(path) = input else {
-            continue;
+        let path = match input {
+            InputPath::File(path) => path.as_path(),
+            InputPath::Stdin => Path::new("-"),
         };
         inputs.push(read(
             path,
@@ -69,7 +72,14 @@ fn read(
     outputs: &mut FlowOutputs,
 ) -> Result<Input, RunError> {
     let failed = |error: io::Error| CaptureError::unreadable(path, error);
-    let mut lines = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
+    let mut lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::with_capacity(
+            1 << 18,
+            File::open(path).map_err(failed)?,
+        ))
+    };
     let mut reader = Reader::default();
     let mut input = Input {
         name: path.display().to_string(),

@@ -246,6 +246,19 @@ fn saved_records_and_captures_do_not_mix() {
     hellotap(&["audit", "--flows", &flows, "captures/office.pcap"]);
     let again = hellotap(&["audit", "--policy", "mozilla-5.8-old", &flows]);
     assert_eq!(again.code, Some(0), "{}", again.stdout);
+    let piped = Command::cargo_bin("hellotap")
+        .expect("cargo builds it")
+        .args(["audit", "--policy", "mozilla-5.8-old", "--flows", "-", "-"])
+        .write_stdin(std::fs::read(&flows).expect("it was written"))
+        .output()
+        .expect("it runs");
+    assert_eq!(
+        piped.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&piped.stderr)
+    );
+    assert_eq!(piped.stdout.split(|b| *b == b'\n').count(), 19);
     hellotap(&["audit", &flows, "captures/office.pcap"]).fails_with("cannot be audited together");
 }
 
