@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 PACKAGES = {  # a program that tells whether it is there: Debian's package
@@ -14,8 +15,11 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "tinyproxy": "tinyproxy", "vsftpd": "vsftpd",
     "/usr/lib/x86_64-linux-gnu/perl5/5.36/Net/SSLeay.pm": "libnet-ssleay-perl",
 }
+# Packages that would throw others off the machine or start what the captures have no use for: unpacked, not installed.
+UNPACK = {"exim4-daemon-light": "usr/sbin/exim4"}
 PIP = ["tlslite-ng==0.8.2", "aioquic==1.7.2"]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "hellotap-captures"
+UNPACKED = CACHE / "unpacked"
 
 
 class Tools:
@@ -29,6 +33,7 @@ class Tools:
     def install(self):
         CACHE.mkdir(parents=True, exist_ok=True)
         self._debian()
+        self._unpack()
         self._python()
         self._rust()
 
@@ -39,6 +44,16 @@ class Tools:
             subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
             # Where the init system minds it, RUNLEVEL=1 keeps the packages' own services from starting: ours run in namespaces.
             subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True, env={**quiet, "RUNLEVEL": "1"})
+
+    def _unpack(self):
+        UNPACKED.mkdir(exist_ok=True)
+        for package, program in UNPACK.items():
+            if not (UNPACKED / program).exists():
+                with tempfile.TemporaryDirectory() as folder:
+                    subprocess.run(["apt-get", "download", "-qq", package], check=True, cwd=folder)
+                    subprocess.run(["dpkg-deb", "-x", next(Path(folder).glob("*.deb")), UNPACKED], check=True)
+        if subprocess.run(["getent", "passwd", "Debian-exim"], stdout=subprocess.DEVNULL).returncode:
+            subprocess.run(["useradd", "--system", "--user-group", "--shell", "/usr/sbin/nologin", "Debian-exim"], check=True)
 
     def _python(self):
         if not Path(self.python).exists():

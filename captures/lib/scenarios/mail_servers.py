@@ -1,0 +1,84 @@
+"""More servers of mail and news: Exim, Dovecot's ManageSieve and LMTP, INN."""
+
+from ..ends import exim, mail_client, postfix
+from ..lab import scenario
+from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, VERSIONS, failed, in_clear, upgraded
+from .upgrades import IDLE, NONE, SECRET, WORK
+from .versions import both
+
+
+@scenario("exim.pcap", "Exim as a server: STARTTLS at TLS 1.0 to 1.3, refused by an access list, not offered, offered and unused; with and without a password in the clear")
+def exim_server(lab):
+    client, server = lab.pair()
+    lab.truth.uses(mail_client.name(lab.tools), exim.name())
+    mta = lab.start(exim.Exim(server, lab.folder / "exim", HOST, *lab.ca.issue(HOST), ports="25 : 587 : 10025 : 10026",
+                              advertise="${if eq{$received_port}{10025}{}{*}}", starttls="${if eq{$received_port}{10026}{may_not}{take_all}}"))
+    names = {"client_name": "printer-2fl", "server_name_banner": BANNER}
+
+    def smtp(port, *options, what=" <= ", **more):
+        said = mail_client.session(lab.tools, client, "smtp", server.ip, port, *options, name="printer-2fl", **more)
+        return said, mta.next_line(what), {25: "smtp", 587: "submission"}.get(port, "smtp")
+
+    def clear(port, state, *options, **more):
+        facts = more.pop("facts")
+        said, log, service = smtp(port, *options, **more)
+        lab.truth.add(client, server, port, in_clear(service, state, **facts, **names), said.line, log, said.port)
+
+    with lab.record():
+        for port in (25, 587):
+            for version in VERSIONS:
+                said, log, service = smtp(port, max=PYTHON_VERSION[version], sni=HOST)
+                lab.truth.add(client, server, port, both(said, exim.read(log)).expect(**upgraded(service), **names, sni=HOST, client_max_version=version),
+                              said.line, log, said.port)
+        clear(10025, "not-offered", tls="if-offered", facts={**WORK, **NONE})
+        clear(10025, "not-offered", tls="if-offered", login=LOGIN, facts={**WORK, **SECRET})
+        clear(10025, "refused", tls="starttls", what="SMTP connection", facts={**IDLE, **NONE})
+        clear(25, "offered-unused", tls="none", facts={**WORK, **NONE})
+        clear(587, "offered-unused", tls="none", login=LOGIN, facts={**WORK, **SECRET})
+        clear(25, "offered-unused", "--only-greet", tls="none", what="no MAIL in", facts={**IDLE, **NONE})
+        clear(25, "not-requested", "--helo", tls="none", facts={**WORK, **NONE})
+        clear(10026, "refused", tls="starttls", what="rejected STARTTLS", facts={**IDLE, **NONE})
+        clear(10026, "refused", tls="if-offered", what="rejected STARTTLS", facts={**WORK, **NONE})
+        said, log, _ = smtp(25, tls="abandoned", what="no MAIL in")
+        # GnuTLS answers the client's leave by an alert; an alert without a hello counts as a handshake that failed.
+        lab.truth.add(client, server, 25, {"service": "smtp", "upgrade": "hello-failed", "carrier": None, "negotiated_version": None, **IDLE, **NONE, **names},
+                      said.line, log, said.port)
+
+
+@scenario("exim-sender.pcap", "Exim hands mail to Postfix: upgraded; too old for it, then at once in the clear; too old and TLS required, then given up; refused with 454, then in the clear and given up")
+def exim_sender(lab):
+    network = lab.network()
+    old, server = network.host("old", "10.20.0.10/24"), network.host("server", "10.20.0.1/24")
+    lab.truth.uses(exim.name(), postfix.name())
+    cert = lab.ca.issue(HOST)
+    more = (f"10026 inet n - n - - smtpd -o syslog_name=postfix/broken -o smtpd_tls_cert_file={cert[0]} "
+            f"-o smtpd_tls_key_file={lab.ca.issue('other.example')[1]}")
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, more=more, smtpd_tls_protocols=">=TLSv1.2"))
+    names = {"client_name": "mail.office.example", "server_name_banner": BANNER}
+    too_old = {"client_max_version": "TLS 1.0", "alerts": ["server fatal protocol_version"]}
+    cases = (("may", {}), ("may-old", {"client_priority": "NORMAL:-VERS-ALL:+VERS-TLS1.0"}),
+             ("must-old", {"client_priority": "NORMAL:-VERS-ALL:+VERS-TLS1.0", "require": "*"}),
+             ("may-refused", {"relay_port": 10026}), ("must-refused", {"relay_port": 10026, "require": "*"}))
+    senders = {name: lab.start(exim.Exim(old, lab.folder / name, "mail.office.example", relay=server.ip, ports=str(2500 + number), **more))
+               for number, (name, more) in enumerate(cases)}
+
+    def deliver(name):
+        return " || ".join(line for line in senders[name].deliver("desk@partner.example") if not line.startswith(("<=", "Completed")))
+
+    def add(expect, said, server_said, port=25):
+        lab.truth.add(old, server, port, expect, said, server_said)
+
+    with lab.record():
+        said = deliver("may")
+        add(exim.read(said).expect(**upgraded("smtp"), **names), said, mta.next_line("disconnect from"))
+        said = deliver("may-old")
+        add(failed("smtp", **too_old, **names), said, mta.next_line("SSL_accept error"))
+        mta.next_line("disconnect from")
+        add(in_clear("smtp", "offered-unused", **WORK, **NONE, **names), said, mta.next_line("disconnect from"))
+        said = deliver("must-old")
+        add(failed("smtp", **too_old, **names), said, mta.next_line("SSL_accept error"))
+        said = deliver("may-refused")
+        mta.next_line("disconnect from")
+        add(in_clear("smtp", "refused", **WORK, **NONE, **names), said, mta.next_line("disconnect from"), 10026)
+        said = deliver("must-refused")
+        add(in_clear("smtp", "refused", **IDLE, **NONE, **names), said, mta.next_line("disconnect from"), 10026)
