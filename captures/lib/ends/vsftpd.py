@@ -26,7 +26,7 @@ force_local_data_ssl=NO
 force_local_logins_ssl=NO
 require_ssl_reuse=NO
 ssl_tlsv1=YES
-ssl_ciphers=DEFAULT:@SECLEVEL=0
+ssl_ciphers={ciphers}
 rsa_cert_file={cert}
 rsa_private_key_file={key}
 debug_ssl=YES
@@ -35,6 +35,8 @@ vsftpd_log_file={folder}/vsftpd.log
 log_ftp_protocol=YES
 """
 
+BANNER = "(vsFTPd 3.0.3)"
+
 
 @functools.cache
 def name():
@@ -42,13 +44,13 @@ def name():
 
 
 class Vsftpd(Background):
-    def __init__(self, host, folder, cert, key, port=21, ssl="YES"):
+    def __init__(self, host, folder, cert, key, port=21, ssl="YES", ciphers="DEFAULT:@SECLEVEL=0"):
         for part in ("files", "empty"):
             (folder / part).mkdir(parents=True)
         (folder / "files" / "scan.txt").write_text("a scanned page\n")
         self.log = folder / "vsftpd.log"
         self.log.touch()
-        (folder / "vsftpd.conf").write_text(CONFIG.format(folder=folder, cert=cert, key=key, port=port, ssl=ssl))
+        (folder / "vsftpd.conf").write_text(CONFIG.format(folder=folder, cert=cert, key=key, port=port, ssl=ssl, ciphers=ciphers))
         super().__init__(host.enter("vsftpd", folder / "vsftpd.conf"))
 
     def next_tls(self):

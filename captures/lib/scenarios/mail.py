@@ -135,6 +135,11 @@ def failed(service, **more):
     return {"service": service, "upgrade": "hello-failed", "carrier": "tls", "continued_in_clear": False, "cleartext_credentials": False, **more}
 
 
+def left(service, **more):
+    """The client went after the server's yes. OpenSSL and GnuTLS answer that by an alert, and an alert without a hello counts as a failed handshake."""
+    return {**failed(service), "carrier": None, "negotiated_version": None, **more}
+
+
 @scenario("starttls-failed.pcap", "STARTTLS that fails: too old a client at a server from TLS 1.2 on, a certificate refused (TLS 1.2, 1.3), no hello after the yes; Postfix then delivers in the clear")
 def starttls_failed(lab):
     network = lab.network()

@@ -2,7 +2,7 @@
 
 from ..ends import exim, mail_client, postfix
 from ..lab import scenario
-from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, VERSIONS, failed, in_clear, upgraded
+from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, VERSIONS, failed, in_clear, left, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
 from .versions import both
 
@@ -40,9 +40,7 @@ def exim_server(lab):
         clear(10026, "refused", tls="starttls", what="rejected STARTTLS", facts={**IDLE, **NONE})
         clear(10026, "refused", tls="if-offered", what="rejected STARTTLS", facts={**WORK, **NONE})
         said, log, _ = smtp(25, tls="abandoned", what="no MAIL in")
-        # GnuTLS answers the client's leave by an alert; an alert without a hello counts as a handshake that failed.
-        lab.truth.add(client, server, 25, {"service": "smtp", "upgrade": "hello-failed", "carrier": None, "negotiated_version": None, **IDLE, **NONE, **names},
-                      said.line, log, said.port)
+        lab.truth.add(client, server, 25, left("smtp", **names), said.line, log, said.port)
 
 
 @scenario("exim-sender.pcap", "Exim hands mail to Postfix: upgraded; too old for it, then at once in the clear; too old and TLS required, then given up; refused with 454, then in the clear and given up")
