@@ -2,7 +2,7 @@
 
 import time
 
-from ..ends import line_client, openssl, vsftpd
+from ..ends import inspircd, line_client, mariadb, openssl, prosody, vsftpd
 from ..lab import scenario
 from ..said import Said, pick
 from .mail import failed, in_clear, left, upgraded
@@ -43,3 +43,91 @@ def ftp_auth(lab):
         said = openssl.connect(client, f"{server.ip}:2122", "-starttls", "ftp", only="TLS 1.0")
         lab.truth.add(client, server, 2122, {**failed("ftp"), **banner, "alerts": ["server fatal handshake_failure"], "client_max_version": "TLS 1.0"},
                       said.line, choosy.last("234"), said.port)
+
+
+@scenario("mysql.pcap", "MariaDB: TLS 1.0 to 1.3, offered and unused, not offered by a server without TLS, to a client that wants it too; no version in common")
+def mysql(lab):
+    client, server = lab.pair()
+    lab.truth.uses(mariadb.name())
+    cert = lab.ca.issue("db.example")
+    secure = lab.start(mariadb.server(server, lab.folder / "secure", *cert, lab.ca.pem))
+    plain = lab.start(mariadb.server(server, lab.folder / "plain", port=3307))
+    modern = lab.start(mariadb.server(server, lab.folder / "modern", *cert, lab.ca.pem, port=3308, versions="TLSv1.3"))
+
+    def ask(port, expect, *options):
+        said = mariadb.query(client, server.ip, port, *options)
+        lab.truth.add(client, server, port, said.expect(**expect), said.line, client_port=said.port)
+
+    with lab.record():
+        for option, version in (("TLSv1.0", "TLS 1.0"), ("TLSv1.1", "TLS 1.1"), ("TLSv1.2", "TLS 1.2"), ("TLSv1.3", "TLS 1.3")):
+            ask(3306, {**upgraded("mysql"), "client_max_version": version}, "--ssl", f"--tls-version={option}", "--ssl-cipher=DEFAULT:@SECLEVEL=0")
+        ask(3306, in_clear("mysql", "offered-unused", **WORK, **NONE), "--skip-ssl")
+        ask(3307, in_clear("mysql", "not-offered", **WORK, **NONE), "--skip-ssl")
+        ask(3307, in_clear("mysql", "not-offered", **IDLE, **NONE), "--ssl", f"--ssl-ca={lab.ca.pem}", "--ssl-verify-server-cert")
+        ask(3308, {**failed("mysql"), "client_max_version": "TLS 1.2", "alerts": ["server fatal protocol_version"]}, "--ssl", "--tls-version=TLSv1.2")
+
+
+OPEN = ("<?xml version='1.0'?><stream:stream to='chat.example' version='1.0' xmlns='{}' xmlns:stream='http://etherx.jabber.org/streams'>")
+CLIENT = (">>" + OPEN.format("jabber:client"), "<</stream:features>")
+STARTTLS = ">><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+PLAIN = ">><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGRlc2sAc2VjcmV0LW9mLXRoZS10ZXN0</auth>"
+SCRAM = ">><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1kZXNrLHI9ZnlrbytkMmxiYkZnT05Sdjlxa3hkYXdM</auth>"
+BYE = (">></stream:stream>", ".")
+
+
+@scenario("xmpp.pcap", "XMPP at Prosody: STARTTLS by clients at TLS 1.0 to 1.3 and by a server, offered and unused, required and unused, not offered, refused; with and without a password in the clear")
+def xmpp(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), line_client.name(lab.tools), prosody.name())
+    cert = lab.ca.issue("chat.example")
+    may = lab.start(prosody.server(server, lab.folder / "may", *cert))
+    must = lab.start(prosody.server(server, lab.folder / "must", *cert, port=5322, s2s_port=5369, required=True))
+    never = lab.start(prosody.server(server, lab.folder / "never", *cert, port=5422, s2s_port=5469, tls=False))
+
+    def talk(port, log_of, what, expect, *steps):
+        seen = len(log_of.lines)
+        said = line_client.session(lab.tools, client, server.ip, port, *CLIENT, *steps)
+        log = prosody.plain(log_of.wait_for(what, after=seen))
+        lab.truth.add(client, server, port, expect, said.line, log, said.port)
+
+    with lab.record():
+        for kind, port, service, version in (*(("xmpp", 5222, "xmpp-client", f"TLS 1.{n}") for n in range(4)), ("xmpp-server", 5269, "xmpp-server", "TLS 1.2")):
+            seen = len(may.lines)
+            said = openssl.connect(client, f"{server.ip}:{port}", "-starttls", kind, "-name", "chat.example", only=version, seconds=6,
+                                   stdin=((0.8, OPEN.format(f"jabber:{kind[5:] or 'client'}") + "</stream:stream>"), (0.5, "")))
+            log = prosody.plain(may.wait_for("TLS handshake complete", after=seen))
+            lab.truth.add(client, server, port, said.expect(**upgraded(service), client_max_version=version), said.line, log, said.port)
+        unused, closed = "offered-unused", "Client disconnected"
+        talk(5222, may, "<auth", in_clear("xmpp-client", unused, **WORK, **SECRET), PLAIN, "<<(success|failure)", *BYE)
+        talk(5222, may, "<auth", in_clear("xmpp-client", unused, **WORK, **NONE), SCRAM, "<<challenge", *BYE)
+        talk(5222, may, closed, in_clear("xmpp-client", unused, **IDLE, **NONE), *BYE)
+        talk(5322, must, closed, in_clear("xmpp-client", unused, **IDLE, **NONE), *BYE)
+        talk(5322, must, closed, in_clear("xmpp-client", unused, **WORK, **SECRET), PLAIN, "<<failure", *BYE)
+        talk(5422, never, "<auth", in_clear("xmpp-client", "not-offered", **WORK, **SECRET), PLAIN, "<<(success|failure)", *BYE)
+        talk(5422, never, closed, in_clear("xmpp-client", "refused", **IDLE, **NONE), STARTTLS, ".")
+        talk(5222, may, "<starttls", left("xmpp-client"), STARTTLS, "<<proceed")
+
+
+@scenario("irc.pcap", "IRC at InspIRCd: STARTTLS at TLS 1.0 to 1.3, offered and unused, not offered, refused, not asked for; with and without a password in the clear")
+def irc(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), line_client.name(lab.tools), inspircd.name())
+    lab.start(inspircd.server(server, lab.folder / "secure", *lab.ca.issue("irc.example")))
+    lab.start(inspircd.server(server, lab.folder / "plain", port=6668))
+    register = (">NICK printer", ">USER printer 0 * :printer", "< 001 ", ">QUIT", ".")
+
+    def talk(port, expect, *steps):
+        said = line_client.session(lab.tools, client, server.ip, port, *steps)
+        lab.truth.add(client, server, port, expect, said.text.strip().replace("\n", " | ")[:400], client_port=said.port)
+
+    with lab.record():
+        for version in ("TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"):
+            said = openssl.connect(client, f"{server.ip}:6667", "-starttls", "irc", only=version, stdin=((0.6, "QUIT\r\n"), (0.4, "")))
+            lab.truth.add(client, server, 6667, said.expect(**upgraded("irc"), client_max_version=version), said.line, client_port=said.port)
+        ask, end = (">CAP LS 302", "< LS [^\\n]*\\n"), ">CAP END"
+        talk(6667, in_clear("irc", "offered-unused", **WORK, **NONE), *ask, end, *register)
+        talk(6667, in_clear("irc", "offered-unused", **WORK, **SECRET), *ask, ">PASS secret-of-the-test", end, *register)
+        talk(6667, in_clear("irc", "not-requested", **WORK, **NONE), *register)
+        talk(6668, in_clear("irc", "not-offered", **WORK, **NONE), *ask, end, *register)
+        talk(6668, in_clear("irc", "refused", **WORK, **NONE), ">STARTTLS", *register)  # It is not answered.
+        talk(6667, left("irc"), ">STARTTLS", "< 670 ")

@@ -1,0 +1,77 @@
+"""Connections that go through others: SOCKS at Dante, PROXY headers by HAProxy."""
+
+import re
+
+from ..ends import dante, haproxy, mail_client, nginx, openssl, postfix
+from ..lab import scenario
+from ..process import run
+from ..said import Said, pick
+from .mail import BANNER, HOST, PYTHON_VERSION, in_clear, upgraded
+from .upgrades import IDLE, NONE, WORK
+from .versions import both
+
+
+@scenario("socks.pcap", "SOCKS at Dante: 4, 4a, 5 by address and by name, then TLS 1.0 to 1.3 and HTTP in the clear; refused; the proxy's own connections behind it")
+def socks(lab):
+    network = lab.network()
+    client, proxy, server = (network.host(name, address) for name, address in (
+        ("client", "10.20.0.10/24"), ("proxy", "10.20.0.3/24"), ("server", "10.20.0.1/24")))
+    lab.truth.uses("curl " + run(["curl", "--version"]).split()[1], dante.name(), nginx.name())
+    plain = {"listen": "80", "location": 'return 200 "hello\\n";'}
+    web = lab.start(nginx.Nginx(server, lab.folder / "nginx", nginx.site(*lab.ca.issue("www.example"))))
+    lab.start(nginx.Nginx(server, lab.folder / "plain", plain, template=nginx.PLAIN))
+    tunnel = lab.start(dante.server(proxy, lab.folder / "dante"))
+
+    def curl(scheme, url, *options):
+        port, seen = client.next_port(), len(tunnel.lines)
+        text = run(client.enter("curl", "-sS", "-v", "-k", "--proxy", f"{scheme}://{proxy.ip}:1080", *options, url))
+        said = Said(text=text, line=pick(text, "SSL connection using", "SOCKS", "curl: (", "hello"), port=port)
+        found = re.search(r"SSL connection using (\S+) / (\S+)", text)
+        if found:
+            said.version, said.cipher = found[1], found[2]
+        log = " | ".join(re.sub(r"^.*?: (info: )?", "", line) for line in tunnel.lines[seen:])[:300]
+        return said, log
+
+    with lab.record():
+        for scheme, via, number in (("socks4", "socks4", 0), ("socks5", "socks5", 2), ("socks5", "socks5", 3)):
+            version = f"TLS 1.{number}"
+            said, log = curl(scheme, f"https://{server.ip}/", "--tlsv1.0", "--tls-max", f"1.{number}", "--ciphers", openssl.ANY)
+            shared = {"client_max_version": version}
+            lab.truth.add(client, proxy, 1080, said.expect(**shared, via=via, via_target=f"{server.ip}:443", upgrade="upgraded", **IDLE, **NONE), said.line, log, said.port)
+            behind = web.next_said()
+            lab.truth.add(proxy, server, 443, behind.expect(**shared, via=None, upgrade=None), said.line, behind.line, behind.port)
+        for scheme, via in (("socks4", "socks4"), ("socks5", "socks5")):
+            said, log = curl(scheme, f"http://{server.ip}/")
+            lab.truth.add(client, proxy, 1080, {"via": via, "via_target": f"{server.ip}:80", "upgrade": "accepted-no-hello", "carrier": None, **WORK, **NONE}, said.line, log, said.port)
+        for scheme, via in (("socks5", "socks5"),):
+            said, log = curl(scheme, f"https://{server.ip}:8443/")
+            lab.truth.add(client, proxy, 1080, {"via": via, "via_target": f"{server.ip}:8443", "upgrade": "refused", "carrier": None, **IDLE, **NONE}, said.line, log, said.port)
+
+
+@scenario("proxy-protocol.pcap", "PROXY headers by HAProxy, versions 1 and 2: in front of TLS 1.0 to 1.3 at nginx and of SMTP at Postfix, upgraded, offered and unused, with a password in the clear")
+def proxy_protocol(lab):
+    network = lab.network()
+    client, proxy, server = (network.host(name, address) for name, address in (
+        ("client", "10.20.0.10/24"), ("proxy", "10.20.0.3/24"), ("server", "10.20.0.1/24")))
+    lab.truth.uses(openssl.name(), mail_client.name(lab.tools), haproxy.name(), nginx.name(), postfix.name())
+    cert = lab.ca.issue(HOST)
+    web = lab.start(nginx.Nginx(server, lab.folder / "nginx", nginx.site(*cert, listen="443 proxy_protocol")))
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, smtpd_upstream_proxy_protocol="haproxy"))
+    lab.start(haproxy.server(proxy, lab.folder / "haproxy", (443, f"{server.ip}:443", "send-proxy"), (444, f"{server.ip}:443", "send-proxy-v2"),
+                             (25, f"{server.ip}:25", "send-proxy")))
+    via = {"via": "proxy-protocol"}
+    with lab.record(filter=f"tcp and host {server.ip}"):
+        for port, version in ((443, "TLS 1.0"), (444, "TLS 1.1"), (443, "TLS 1.2"), (444, "TLS 1.3")):
+            said = openssl.connect(client, f"{proxy.ip}:{port}", only=version, sni="www.example")
+            log = web.next_said()
+            lab.truth.add(proxy, server, 443, both(said, log).expect(**via, via_target=f"{client.ip}:{said.port}", upgrade=None, sni="www.example", client_max_version=version),
+                          said.line, log.line, log.port if log.port != said.port else None)
+        names = {"client_name": "printer-2fl", "server_name_banner": BANNER}
+        for version in ("TLS 1.0", "TLS 1.3"):
+            said = mail_client.session(lab.tools, client, "smtp", proxy.ip, 25, name="printer-2fl", max=PYTHON_VERSION[version])
+            log = mta.next_tls()
+            mta.next_line("disconnect from")
+            lab.truth.add(proxy, server, 25, both(said, log).expect(**upgraded("smtp"), **via, **names, via_target=f"{client.ip}:{said.port}", client_max_version=version), said.line, log.line)
+        said = mail_client.session(lab.tools, client, "smtp", proxy.ip, 25, name="printer-2fl", tls="none")
+        lab.truth.add(proxy, server, 25, {**in_clear("smtp", "offered-unused", **WORK, **NONE, **names), **via, "via_target": f"{client.ip}:{said.port}"},
+                      said.line, mta.next_line("disconnect from"))
