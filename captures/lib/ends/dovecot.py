@@ -44,6 +44,23 @@ service stats {{
   }}
 }}
 login_greeting = {greeting}
+{more}
+"""
+LMTP = """
+ssl = {ssl}
+protocol lmtp {{
+  mail_plugins =
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp}
+  }}
+}}
+service managesieve-login {{
+  inet_listener sieve {{
+    port = {sieve}
+  }}
+}}
 """
 
 
@@ -53,13 +70,13 @@ def name():
 
 
 class Dovecot(Background):
-    def __init__(self, host, folder, cert, key, least="TLSv1", protocols="imap pop3", allow_plain=True, greeting="ready", listen="*, ::"):
+    def __init__(self, host, folder, cert, key, least="TLSv1", protocols="imap pop3", allow_plain=True, greeting="ready", listen="*, ::", more=""):
         for part in ("run", "state", "mail"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         uid = 65534  # nobody
         subprocess.run(["chown", str(uid), str(folder / "mail")], check=True)
         config = folder / "dovecot.conf"
-        text = CONFIG.format(folder=folder, cert=cert, key=key, least=least, protocols=protocols, greeting=greeting, uid=uid, listen=listen,
+        text = CONFIG.format(folder=folder, cert=cert, key=key, least=least, protocols=protocols, greeting=greeting, uid=uid, listen=listen, more=more,
                              no_plain="no" if allow_plain else "yes")
         config.write_text(text)
         self.auth = folder / "auth"

@@ -136,7 +136,7 @@ def failed(service, **more):
 
 
 def left(service, **more):
-    """The client went after the server's yes. OpenSSL and GnuTLS answer that by an alert, and an alert without a hello counts as a failed handshake."""
+    """The client went after the server's yes. Most servers answer that by an alert, and an alert without a hello counts as a failed handshake."""
     return {**failed(service), "carrier": None, "negotiated_version": None, **more}
 
 

@@ -1,6 +1,6 @@
 """More servers of mail and news: Exim, Dovecot's ManageSieve and LMTP, INN."""
 
-from ..ends import exim, mail_client, postfix
+from ..ends import dovecot, exim, line_client, mail_client, openssl, postfix
 from ..lab import scenario
 from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, VERSIONS, failed, in_clear, left, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
@@ -80,3 +80,43 @@ def exim_sender(lab):
         add(in_clear("smtp", "refused", **WORK, **NONE, **names), said, mta.next_line("disconnect from"), 10026)
         said = deliver("must-refused")
         add(in_clear("smtp", "refused", **IDLE, **NONE, **names), said, mta.next_line("disconnect from"), 10026)
+
+
+@scenario("sieve-lmtp.pcap", "ManageSieve and LMTP at Dovecot: STARTTLS at TLS 1.0 to 1.3, offered and unused, not offered, refused; with and without a password in the clear")
+def sieve_lmtp(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), line_client.name(lab.tools), dovecot.name())
+    cert = lab.ca.issue(HOST)
+
+    def instance(name, ssl, sieve, lmtp):
+        more = dovecot.LMTP.format(ssl=ssl, sieve=sieve, lmtp=lmtp)
+        return lab.start(dovecot.Dovecot(server, lab.folder / name, *cert, protocols="sieve lmtp", greeting=f"{HOST} ready", more=more))
+
+    secure, plain = instance("secure", "yes", 4190, 24), instance("plain", "no", 4191, 25)
+
+    def talk(port, log_of, service, expect, *steps):
+        said = line_client.session(lab.tools, client, server.ip, port, *steps)
+        log = log_of.next_said(what="managesieve-login: " if service == "sieve" else "lmtp(")
+        lab.truth.add(client, server, port, expect, " | ".join(said.text.strip().splitlines()[-7:]), log.line, said.port)
+
+    login = '>AUTHENTICATE "PLAIN" "AGRlc2sAc2VjcmV0LW9mLXRoZS10ZXN0"'
+    hello, bye, done = '<^OK "', (">LOGOUT", "<^OK "), '<^(OK|NO|BYE) '
+    names = {"client_name": "printer-2fl"}
+    mail = (">MAIL FROM:<scanner@office.example>", "<^250 ", ">RCPT TO:<desk@office.example>", "<^\\d\\d\\d ", ">QUIT", "<^221 ")
+    lhlo = ("<^220 ", ">LHLO printer-2fl", "<^250 ")
+    with lab.record():
+        for port, kind, service in ((4190, "sieve", "sieve"), (24, "lmtp", "lmtp")):
+            for version in VERSIONS:
+                said = openssl.connect(client, f"{server.ip}:{port}", "-starttls", kind, *(("-name", "printer-2fl") if kind == "lmtp" else ()), only=version,
+                                       stdin=((0.6, "LOGOUT\r\n" if kind == "sieve" else "QUIT\r\n"), (0.4, "")))
+                log = secure.next_said(what="managesieve-login: " if kind == "sieve" else "lmtp(")
+                lab.truth.add(client, server, port, said.expect(**upgraded(service), client_max_version=version, **(names if kind == "lmtp" else {})),
+                              said.line, log.line, said.port)
+        talk(4190, secure, "sieve", in_clear("sieve", "offered-unused", **WORK, **SECRET), hello, login, done, *bye)
+        talk(4190, secure, "sieve", in_clear("sieve", "offered-unused", **IDLE, **NONE), hello, *bye)
+        talk(4191, plain, "sieve", in_clear("sieve", "not-offered", **WORK, **SECRET), hello, login, done, *bye)
+        talk(4191, plain, "sieve", in_clear("sieve", "refused", **WORK, **SECRET), hello, ">STARTTLS", "<^(NO|BYE) ", login, done, *bye)
+        talk(4190, secure, "sieve", left("sieve", upgrade="accepted-no-hello"), hello, ">STARTTLS", "<^OK ")
+        talk(24, secure, "lmtp", in_clear("lmtp", "offered-unused", **WORK, **NONE, **names), *lhlo, *mail)
+        talk(25, plain, "lmtp", in_clear("lmtp", "not-offered", **WORK, **NONE, **names), *lhlo, *mail)
+        talk(25, plain, "lmtp", in_clear("lmtp", "refused", **IDLE, **NONE, **names), *lhlo, ">STARTTLS", "<^5", ">QUIT", "<^221 ")
