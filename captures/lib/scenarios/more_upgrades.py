@@ -2,7 +2,7 @@
 
 import time
 
-from ..ends import inspircd, line_client, mariadb, openssl, prosody, vsftpd
+from ..ends import cups, inspircd, line_client, mariadb, nginx, openssl, prosody, vsftpd
 from ..lab import scenario
 from ..said import Said, pick
 from .mail import failed, in_clear, left, upgraded
@@ -131,3 +131,28 @@ def irc(lab):
         talk(6668, in_clear("irc", "not-offered", **WORK, **NONE), *ask, end, *register)
         talk(6668, in_clear("irc", "refused", **WORK, **NONE), ">STARTTLS", *register)  # It is not answered.
         talk(6667, left("irc"), ">STARTTLS", "< 670 ")
+
+
+@scenario("ipp.pcap", "IPP at CUPS: HTTP upgraded to TLS 1.0 to 1.3 by ipptool; refused by a server without; no version in common")
+def ipp(lab):
+    client, server = lab.pair()
+    lab.truth.uses(cups.name(), nginx.name())
+    may = lab.start(cups.server(server, lab.folder / "may"))
+    modern = lab.start(cups.server(server, lab.folder / "modern", port=6311, least="1.2"))
+    web = {"listen": "6312", "location": 'return 200 "hello\\n";'}
+    lab.start(nginx.Nginx(server, lab.folder / "plain", web, template=nginx.PLAIN))
+
+    def ask(log_of, what, expect, port, *options, tls=None):
+        seen = len(log_of.lines) if log_of else 0
+        said = cups.ipptool(lab.tools, client, lab.folder, server.ip, port, *options, tls=tls)
+        log = log_of.wait_for(what, after=seen).partition("] [")[2] if log_of else ""
+        lab.truth.add(client, server, port, expect, said.line, log and "[" + log, said.port)
+
+    names = {"client_name": "CUPS/2.4.2 (Linux 6.1.0; x86_64) IPP/2.0"}
+    with lab.record():
+        for number in range(4):
+            version = {"carrier": "tls", "outcome": "negotiated", "client_max_version": f"TLS 1.{number}", "negotiated_version": f"TLS 1.{number}"}
+            ask(may, "now encrypted", {**upgraded("http"), **names, **version}, 631, "-E", tls=f"1.{number}")
+        too_old = {"client_max_version": "TLS 1.1", "negotiated_version": None}
+        ask(modern, "nable to encrypt", {**failed("http"), **names, **too_old}, 6311, "-E", tls="1.1")
+        ask(None, "", in_clear("http", "refused", **NONE, **names), 6312, "-E")
