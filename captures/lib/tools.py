@@ -12,11 +12,18 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "postfix": "postfix", "dovecot": "dovecot-core", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
     "/usr/lib/dovecot/pop3-login": "dovecot-pop3d", "javac": "openjdk-17-jdk-headless", "chromium": "chromium", "zstd": "zstd", "sysctl": "procps",
     "slapd": "slapd", "ldapsearch": "ldap-utils", "/usr/lib/postgresql/15/bin/postgres": "postgresql-15", "psql": "postgresql-client-15",
-    "tinyproxy": "tinyproxy", "vsftpd": "vsftpd",
+    "tinyproxy": "tinyproxy", "prosody": "prosody", "mariadbd": "mariadb-server", "mariadb": "mariadb-client", "inspircd": "inspircd",
+    "/usr/lib/dovecot/managesieve-login": "dovecot-managesieved", "/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "haproxy": "haproxy", "danted": "dante-server",
+    "cupsd": "cups-daemon", "ipptool": "cups-ipp-utils", "xrdp": "xrdp", "xfreerdp": "freerdp2-x11", "xvfb-run": "xvfb", "tsql": "freetds-bin", "cc": "gcc",
+    # What the unpacked ones are linked with.
+    "/usr/lib/x86_64-linux-gnu/libgnutls-dane.so.0": "libgnutls-dane0", "/usr/lib/x86_64-linux-gnu/libsasl2.so.2": "libsasl2-2",
+    "/usr/lib/x86_64-linux-gnu/libcanlock.so.3": "libcanlock3", "/usr/lib/x86_64-linux-gnu/libperl.so.5.36": "libperl5.36",
+    "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0": "libpython3.11",
+     "vsftpd": "vsftpd",
     "/usr/lib/x86_64-linux-gnu/perl5/5.36/Net/SSLeay.pm": "libnet-ssleay-perl",
 }
 # Packages that would throw others off the machine or start what the captures have no use for: unpacked, not installed.
-UNPACK = {"exim4-daemon-light": "usr/sbin/exim4"}
+UNPACK = {"exim4-daemon-light": "usr/sbin/exim4", "inn2": "usr/lib/news/bin/nnrpd"}
 PIP = ["tlslite-ng==0.8.2", "aioquic==1.7.2"]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "hellotap-captures"
 UNPACKED = CACHE / "unpacked"

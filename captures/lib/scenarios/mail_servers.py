@@ -1,6 +1,8 @@
 """More servers of mail and news: Exim, Dovecot's ManageSieve and LMTP, INN."""
 
-from ..ends import dovecot, exim, line_client, mail_client, openssl, postfix
+import time
+
+from ..ends import dovecot, exim, inn, line_client, mail_client, openssl, postfix
 from ..lab import scenario
 from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, VERSIONS, failed, in_clear, left, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
@@ -120,3 +122,29 @@ def sieve_lmtp(lab):
         talk(24, secure, "lmtp", in_clear("lmtp", "offered-unused", **WORK, **NONE, **names), *lhlo, *mail)
         talk(25, plain, "lmtp", in_clear("lmtp", "not-offered", **WORK, **NONE, **names), *lhlo, *mail)
         talk(25, plain, "lmtp", in_clear("lmtp", "refused", **IDLE, **NONE, **names), *lhlo, ">STARTTLS", "<^5", ">QUIT", "<^221 ")
+
+
+@scenario("nntp.pcap", "NNTP at INN: STARTTLS at TLS 1.0 to 1.3, offered and unused, refused (580), not asked for; with and without a password in the clear")
+def nntp(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), line_client.name(lab.tools), inn.name())
+    lab.start(inn.server(server, lab.folder / "secure", *lab.ca.issue("news.example")))
+    lab.start(inn.server(server, lab.folder / "plain", port=1119))
+    time.sleep(1)
+
+    def talk(port, expect, *steps):
+        said = line_client.session(lab.tools, client, server.ip, port, "<^20", *steps)
+        lab.truth.add(client, server, port, expect, " | ".join(said.text.strip().splitlines()[-8:]), client_port=said.port)
+
+    ask, bye = (">CAPABILITIES", "<^\\.\\r"), (">QUIT", "<^205 ")
+    group, login = (">GROUP local.test", "<^\\d"), (">AUTHINFO USER desk", "<^381 ", ">AUTHINFO PASS secret-of-the-test", "<^\\d")
+    with lab.record():
+        for version in VERSIONS:
+            said = openssl.connect(client, f"{server.ip}:119", "-starttls", "nntp", only=version, stdin=((0.6, "QUIT\r\n"), (0.4, "")))
+            lab.truth.add(client, server, 119, said.expect(**upgraded("nntp"), client_max_version=version), said.line, client_port=said.port)
+        talk(119, in_clear("nntp", "offered-unused", **WORK, **NONE), *ask, *group, *bye)
+        talk(119, in_clear("nntp", "offered-unused", **WORK, **SECRET), *ask, *login, *bye)
+        talk(119, in_clear("nntp", "offered-unused", **IDLE, **NONE), *ask, *bye)
+        talk(119, in_clear("nntp", "not-requested", **WORK, **NONE), *group, *bye)
+        talk(1119, in_clear("nntp", "refused", **WORK, **NONE), ">STARTTLS", "<^5", *group, *bye)
+        talk(119, left("nntp"), ">STARTTLS", "<^382 ")
