@@ -13,8 +13,11 @@ Beside each `NAME.pcap` is `NAME.truth.json`: what the clients and servers thems
 A field that `expect` leaves out is one that they did not tell of; `null` means that the record must hold null.
 Connections stand in the order in which they were opened; where `client_port` is null, match those between the same endpoints in that order.
 
+Debian has no server that speaks TDS: `tds.pcap` is made with a small one of this project's (`clients/tds_server.py`), which speaks PRELOGIN, wraps TLS
+in its packets by Python's ssl, and refuses every login.
+
 To remake them: `captures/make` (all), `captures/make NAME...` (some), `captures/make --list`. It needs root, Debian 12 and Rust, and installs the rest;
-all of them take about ten minutes.
+all of them take about a quarter of an hour.
 Ports, times and keys differ from run to run, so a remade capture is a new one.
 
 | file | connections | what it shows | made with |
