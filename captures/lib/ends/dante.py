@@ -7,7 +7,7 @@ from ..process import Background
 
 CONFIG = """
 logoutput: stdout
-internal: 0.0.0.0 port = 1080
+internal: 0.0.0.0 port = {port}
 external: eth0
 clientmethod: none
 socksmethod: {method}
@@ -25,8 +25,8 @@ def name():
     return "Dante " + text.split("v")[-1].split()[0].rstrip(".")
 
 
-def server(host, folder, method="none"):
+def server(host, folder, port=1080, method="none"):
     folder.mkdir(parents=True)
     config = folder / "danted.conf"
-    config.write_text(CONFIG.format(method=method))
+    config.write_text(CONFIG.format(port=port, method=method))
     return Background(host.enter("danted", "-f", config, "-N", "1", "-p", folder / "pid"), ready="running")

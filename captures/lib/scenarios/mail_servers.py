@@ -4,7 +4,7 @@ import time
 
 from ..ends import dovecot, exim, inn, line_client, mail_client, openssl, postfix
 from ..lab import scenario
-from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, VERSIONS, failed, in_clear, left, upgraded
+from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, VERSIONS, failed, hand_over, in_clear, left, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
 from .versions import both
 
@@ -148,3 +148,31 @@ def nntp(lab):
         talk(119, in_clear("nntp", "not-requested", **WORK, **NONE), *group, *bye)
         talk(1119, in_clear("nntp", "refused", **WORK, **NONE), ">STARTTLS", "<^5", *group, *bye)
         talk(119, left("nntp"), ">STARTTLS", "<^382 ")
+
+
+@scenario("smtp-required.pcap", "Postfix as a sender that must have TLS and keeps its mail without: too old for the server, not offered, refused with 454; and upgraded")
+def smtp_required(lab):
+    network = lab.network()
+    old, server = network.host("old", "10.20.0.10/24"), network.host("server", "10.20.0.1/24")
+    lab.truth.uses(postfix.name())
+    cert = lab.ca.issue(HOST)
+    more = ("10025 inet n - n - - smtpd -o syslog_name=postfix/no-tls -o smtpd_tls_security_level=none\n"
+            f"10026 inet n - n - - smtpd -o syslog_name=postfix/broken -o smtpd_tls_cert_file={cert[0]} -o smtpd_tls_key_file={lab.ca.issue('other.example')[1]}\n"
+            "10027 inet n - n - - smtpd -o syslog_name=postfix/old -o smtpd_tls_protocols=>=TLSv1")
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, more=more, smtpd_tls_protocols=">=TLSv1.2"))
+    routes = ", ".join(f"{{port-{port}.example = smtp:[{server.ip}]:{port}}}" for port in (25, 10025, 10026, 10027))
+    sender = lab.start(postfix.Postfix(old, lab.folder / "old", "mail.office.example", transport_maps=f"inline:{{ {routes} }}",
+                                       smtp_tls_security_level="encrypt", smtp_tls_mandatory_protocols=">=TLSv1, <=TLSv1"))
+    names = {"client_name": "mail.office.example", "server_name_banner": BANNER}
+    too_old = {"client_max_version": "TLS 1.0", "alerts": ["server fatal protocol_version"], "negotiated_version": None}
+
+    def deliver(port, expect):
+        hand_over(old, f"desk@port-{port}.example")
+        said = sender.next_line("relay=", 20)
+        lab.truth.add(old, server, port, expect, said, mta.next_line("disconnect from"))
+
+    with lab.record():
+        deliver(25, failed("smtp", **too_old, **names))
+        deliver(10025, in_clear("smtp", "not-offered", **IDLE, **NONE, **names))
+        deliver(10026, in_clear("smtp", "refused", **IDLE, **NONE, **names))
+        deliver(10027, {**upgraded("smtp"), "carrier": "tls", "outcome": "negotiated", "negotiated_version": "TLS 1.0", **names})

@@ -2,16 +2,16 @@
 
 import re
 
-from ..ends import dante, haproxy, mail_client, nginx, openssl, postfix
+from ..ends import dante, haproxy, line_client, mail_client, nginx, openssl, postfix
 from ..lab import scenario
 from ..process import run
 from ..said import Said, pick
-from .mail import BANNER, HOST, PYTHON_VERSION, in_clear, upgraded
-from .upgrades import IDLE, NONE, WORK
+from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, in_clear, upgraded
+from .upgrades import IDLE, NONE, SECRET, WORK
 from .versions import both
 
 
-@scenario("socks.pcap", "SOCKS at Dante: 4, 4a, 5 by address and by name, then TLS 1.0 to 1.3 and HTTP in the clear; refused; the proxy's own connections behind it")
+@scenario("socks.pcap", "SOCKS 4 and 5 at Dante: TLS 1.0, 1.2, 1.3 and HTTP in the clear through it, nothing sent; 5 refused, also to a name and with a password; the proxy's own connections behind it")
 def socks(lab):
     network = lab.network()
     client, proxy, server = (network.host(name, address) for name, address in (
@@ -21,15 +21,16 @@ def socks(lab):
     web = lab.start(nginx.Nginx(server, lab.folder / "nginx", nginx.site(*lab.ca.issue("www.example"))))
     lab.start(nginx.Nginx(server, lab.folder / "plain", plain, template=nginx.PLAIN))
     tunnel = lab.start(dante.server(proxy, lab.folder / "dante"))
+    strict = lab.start(dante.server(proxy, lab.folder / "strict", port=1081, method="username"))
 
-    def curl(scheme, url, *options):
-        port, seen = client.next_port(), len(tunnel.lines)
-        text = run(client.enter("curl", "-sS", "-v", "-k", "--proxy", f"{scheme}://{proxy.ip}:1080", *options, url))
-        said = Said(text=text, line=pick(text, "SSL connection using", "SOCKS", "curl: (", "hello"), port=port)
+    def curl(scheme, url, *options, port=1080, log_of=tunnel):
+        local, seen = client.next_port(), len(log_of.lines)
+        text = run(client.enter("curl", "-sS", "-v", "-k", "--proxy", f"{scheme}://{proxy.ip}:{port}", *options, url))
+        said = Said(text=text, line=pick(text, "SSL connection using", "SOCKS", "curl: (", "hello"), port=local)
         found = re.search(r"SSL connection using (\S+) / (\S+)", text)
         if found:
             said.version, said.cipher = found[1], found[2]
-        log = " | ".join(re.sub(r"^.*?: (info: )?", "", line) for line in tunnel.lines[seen:])[:300]
+        log = " | ".join(re.sub(r"^.*?: (info: )?", "", line) for line in log_of.lines[seen:])[:300]
         return said, log
 
     with lab.record():
@@ -43,9 +44,16 @@ def socks(lab):
         for scheme, via in (("socks4", "socks4"), ("socks5", "socks5")):
             said, log = curl(scheme, f"http://{server.ip}/")
             lab.truth.add(client, proxy, 1080, {"via": via, "via_target": f"{server.ip}:80", "upgrade": "accepted-no-hello", "carrier": None, **WORK, **NONE}, said.line, log, said.port)
-        for scheme, via in (("socks5", "socks5"),):
-            said, log = curl(scheme, f"https://{server.ip}:8443/")
-            lab.truth.add(client, proxy, 1080, {"via": via, "via_target": f"{server.ip}:8443", "upgrade": "refused", "carrier": None, **IDLE, **NONE}, said.line, log, said.port)
+        refused = {"via": "socks5", "upgrade": "refused", "carrier": None, **IDLE}
+        for scheme, target in (("socks5", f"{server.ip}:8443"), ("socks5h", "www.example:8443")):
+            said, log = curl(scheme, f"https://{target}/")
+            lab.truth.add(client, proxy, 1080, {**refused, "via_target": target, **NONE}, said.line, log, said.port)
+        said, log = curl("socks5", f"https://{server.ip}/", "--proxy-user", "desk:secret-of-the-test", port=1081, log_of=strict)
+        # The password is refused before a target is named.
+        lab.truth.add(client, proxy, 1081, {**refused, "via_target": None, **SECRET}, said.line, log, said.port)
+        said = line_client.session(lab.tools, client, proxy.ip, 1080, r">>\x05\x01\x00", r"<\x05\x00", r">>\x05\x01\x00\x01\x0a\x14\x00\x01\x01\xbb", r"<\x05\x00")
+        lab.truth.add(client, proxy, 1080, {"via": "socks5", "via_target": f"{server.ip}:443", "upgrade": "accepted-no-hello", "carrier": None, **IDLE, **NONE},
+                      said.line, client_port=said.port)
 
 
 @scenario("proxy-protocol.pcap", "PROXY headers by HAProxy, versions 1 and 2: in front of TLS 1.0 to 1.3 at nginx and of SMTP at Postfix, upgraded, offered and unused, with a password in the clear")
@@ -72,6 +80,7 @@ def proxy_protocol(lab):
             log = mta.next_tls()
             mta.next_line("disconnect from")
             lab.truth.add(proxy, server, 25, both(said, log).expect(**upgraded("smtp"), **via, **names, via_target=f"{client.ip}:{said.port}", client_max_version=version), said.line, log.line)
-        said = mail_client.session(lab.tools, client, "smtp", proxy.ip, 25, name="printer-2fl", tls="none")
-        lab.truth.add(proxy, server, 25, {**in_clear("smtp", "offered-unused", **WORK, **NONE, **names), **via, "via_target": f"{client.ip}:{said.port}"},
-                      said.line, mta.next_line("disconnect from"))
+        for login, secret in ((None, NONE), (LOGIN, SECRET)):
+            said = mail_client.session(lab.tools, client, "smtp", proxy.ip, 25, name="printer-2fl", tls="none", login=login)
+            lab.truth.add(proxy, server, 25, {**in_clear("smtp", "offered-unused", **WORK, **secret, **names), **via, "via_target": f"{client.ip}:{said.port}"},
+                          said.line, mta.next_line("disconnect from"))
