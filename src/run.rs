@@ -69,9 +69,9 @@ pub enum RunError {
 }
 
 /// Blocks that may wait for one worker.
-const QUEUE_BLOCKS: usize = 4;
+const QUEUE_BLOCKS: usize = 48;
 /// Batches of records of one worker that may wait to be written.
-const QUEUE_BATCHES: usize = 3;
+const QUEUE_BATCHES: usize = 16;
 
 /// Audits saved captures: reads them as one trace and writes the records of their flows to `outputs`. SIGINT and
 /// SIGTERM end the reading, and what was read is told; the second one ends the program.
