@@ -87,6 +87,11 @@ pub fn spoken(service: &str) -> Option<&'static str> {
         "ms-sql-s" => "TDS",
         "ms-wbt-server" => "RDP",
         "http" => "HTTP",
+        "acap" => "ACAP",
+        "amqp" => "AMQP",
+        "rfb" => "VNC",
+        "sip" => "SIP",
+        "telnet" => "Telnet",
         _ => return None,
     })
 }

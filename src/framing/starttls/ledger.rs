@@ -93,7 +93,10 @@ impl Ledger {
 
     /// Whether nothing was recognised and nothing will be: it may be dropped.
     pub fn is_dull(&self) -> bool {
-        matches!(self.stage, Stage::Done) && !self.story.has_ledger && self.story.via.is_none()
+        matches!(self.stage, Stage::Done)
+            && !self.story.has_ledger
+            && self.story.via.is_none()
+            && self.story.service.is_none()
     }
 
     /// The protocol's client, where it is known.

@@ -27,6 +27,8 @@
 //! TLS itself is nobody's business here: the stream's scanner finds the ClientHello wherever it begins, so a protocol
 //! need not know where exactly TLS starts. The exception is TDS, which wraps the records (`tds.rs`).
 
+mod acap;
+mod amqp;
 mod ftp;
 mod imap;
 mod irc;
@@ -39,10 +41,13 @@ mod packets;
 mod pop3;
 mod postgresql;
 mod rdp;
+mod rfb;
 mod sieve;
+mod sip;
 mod smtp;
 mod story;
 pub(crate) mod tds;
+mod telnet;
 pub mod verdict;
 mod xmpp;
 
@@ -118,6 +123,10 @@ macro_rules! entry {
 pub(crate) const PROTOCOLS: &[Entry] = &[
     entry!(proxy::http, proxy::http::Http),
     entry!(proxy::socks, proxy::socks::Socks),
+    entry!(sip, sip::Sip),
+    entry!(amqp, amqp::Amqp),
+    entry!(rfb, rfb::Rfb),
+    entry!(telnet, telnet::Telnet),
     entry!(postgresql, postgresql::Postgresql),
     entry!(mysql, mysql::Mysql),
     entry!(rdp, rdp::Rdp),
@@ -128,6 +137,7 @@ pub(crate) const PROTOCOLS: &[Entry] = &[
     entry!(smtp, smtp::Smtp),
     entry!(ftp, ftp::Ftp),
     entry!(pop3, pop3::Pop3),
+    entry!(acap, acap::Acap),
     entry!(imap, imap::Imap),
     entry!(nntp, nntp::Nntp),
     entry!(irc, irc::Irc),
@@ -227,6 +237,12 @@ pub(crate) mod tests {
         ('S', b"\x4a\0\0\0\x0a8.0"),
         ('C', b"\x03\0\0\x13\x0e\xe0"),
         ('C', b"\x12\x01\0\x1a\0\0\0\0\0"),
+        ('C', b"AMQP\x03\x01\0\0"),
+        ('C', b"AMQP\0\0\x09\x01"),
+        ('S', b"RFB 003.008\n"),
+        ('S', b"\xff\xfd\x2e\xff\xfd\x18"),
+        ('S', b"* ACAP (STARTTLS)\r\n"),
+        ('C', b"INVITE sip:a SIP/2.0\r\n"),
         ('C', b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"),
         ('C', b"\r\n\r\n\0\r\nQUIT\n\x21\x11"),
     ];
