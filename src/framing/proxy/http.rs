@@ -57,6 +57,9 @@ struct Head {
     begun: bool,
     ask: Ask,
     status: u16,
+    /// What the fields said before it was known that this request matters.
+    agent: Option<Box<[u8]>>,
+    secret: bool,
     body_bytes: u64,
     chunked: bool,
 }
@@ -171,14 +174,20 @@ impl Http {
             // RFC 2817 section 3.1: `Upgrade: TLS/1.0`.
             b"UPGRADE" if self.request.ask == Ask::Nothing && lines::contains(value, b"TLS/") => {
                 self.request.ask = Ask::Tls;
+                if let Some(agent) = self.request.agent.take() {
+                    story.name_client(&agent);
+                }
+                story.secret |= self.request.secret;
             }
             b"USER-AGENT" if asks => story.name_client(value),
-            b"PROXY-AUTHORIZATION" | b"AUTHORIZATION"
-                if asks || name.as_bytes().starts_with(b"PROXY") =>
-            {
+            b"USER-AGENT" => self.request.agent = Some(value.into()),
+            b"PROXY-AUTHORIZATION" | b"AUTHORIZATION" => {
                 // RFC 7617 and RFC 6750; Digest, NTLM and Negotiate do not show the secret.
                 if matches!(lines::verb(value).0.as_bytes(), b"BASIC" | b"BEARER") {
-                    story.secret();
+                    self.request.secret = true;
+                    if asks || name.as_bytes().starts_with(b"PROXY") {
+                        story.secret();
+                    }
                 }
             }
             _ => {}
@@ -216,6 +225,16 @@ impl Http {
                 Some((name, value)) if name.as_bytes() == b"TRANSFER-ENCODING" => {
                     self.response.chunked = lines::contains(value, b"CHUNKED")
                 }
+                // RFC 2817 section 4.2: the server wants TLS, and says so to who did not ask.
+                Some((name, value))
+                    if name.as_bytes() == b"UPGRADE"
+                        && self.response.status == 426
+                        && lines::contains(value, b"TLS/") =>
+                {
+                    story.has_ledger = true;
+                    story.service.get_or_insert("http");
+                    story.list(true);
+                }
                 _ => {}
             }
             return;
@@ -249,7 +268,13 @@ impl Http {
                     self.skip_body(story);
                 }
             }
-            _ => self.skip_body(story),
+            _ => {
+                // After a 426 an answer that is none means that it went on without.
+                if story.offered && !matches!(status, 407 | 426) {
+                    story.work();
+                }
+                self.skip_body(story);
+            }
         }
     }
 
@@ -260,7 +285,9 @@ impl Http {
             return;
         }
         self.from_server.skip(self.response.body_bytes);
-        story.over |= story.has_ledger && story.request == Request::None;
+        // After a 426 the client may ask yet.
+        story.over |=
+            story.has_ledger && story.request == Request::None && (!story.offered || story.worked);
     }
 }
 
@@ -368,6 +395,41 @@ mod tests {
         let story = told(&[('C', upgrade), ('S', b"HTTP/1.1 200 OK\r\n\r\n")]).expect("HTTP");
         assert_eq!((story.request, story.worked), (Request::Refused, true));
         let plain: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n";
+        // RFC 2817 section 4.2, as CUPS answers where `DefaultEncryption Required` stands.
+        let required: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\n\
+            Upgrade: TLS/1.2,TLS/1.1,TLS/1.0\r\nContent-Length: 2\r\n\r\nno";
+        for (rest, request, worked) in [
+            (vec![], Request::None, false),
+            (
+                vec![('C', plain), ('S', &b"HTTP/1.1 200 OK\r\n\r\n"[..])],
+                Request::None,
+                true,
+            ),
+            (
+                vec![('C', upgrade), ('S', b"HTTP/1.1 101 Switching\r\n\r\n")],
+                Request::Accepted,
+                false,
+            ),
+        ] {
+            let story =
+                told(&[&[('C', plain), ('S', required)], &rest[..]].concat()).expect("HTTP");
+            assert_eq!(
+                (story.request, story.worked, story.offered, story.service),
+                (request, worked, true, Some("http"))
+            );
+        }
+        let story = told(&[(
+            'C',
+            b"POST /ipp/print HTTP/1.1\r\nUser-Agent: CUPS/2.4\r\n\
+              Authorization: Basic Ym9iOnBhc3M=\r\nUpgrade: TLS/1.0\r\n\r\n",
+        )])
+        .expect("HTTP");
+        assert_eq!(
+            (story.client_name.as_deref(), story.secret, story.request),
+            (Some("CUPS/2.4"), true, Request::Asked)
+        );
+        let h2: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: HTTP/2.0\r\n\r\n";
+        assert_eq!(told(&[('C', plain), ('S', h2)]), None);
         assert_eq!(
             told(&[('C', plain), ('S', b"HTTP/1.1 200 OK\r\n\r\n")]),
             None
