@@ -39,9 +39,9 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
     }
 }
 
-/// A numeric or NOTICE.
+/// A numeric, NOTICE, or the answer to a question for capabilities.
 fn is_servers(word: &[u8]) -> bool {
-    word == b"NOTICE" || word.len() == 3 && word.iter().all(u8::is_ascii_digit)
+    matches!(word, b"NOTICE" | b"CAP") || word.len() == 3 && word.iter().all(u8::is_ascii_digit)
 }
 
 /// Source, command and parameters of a server's message (RFC 2812 section 2.3.1), tags left out.
@@ -182,6 +182,21 @@ mod tests {
             assert_eq!(
                 (story.request, story.offered, story.worked),
                 (want, true, false)
+            );
+        }
+        for end in [&b"QUIT\r\n"[..], b""] {
+            let story = told(&[
+                ('C', b"CAP LS 302\r\n"),
+                (
+                    'S',
+                    b":irc.example CAP * LS :account-notify multi-prefix tls \r\n",
+                ),
+                ('C', end),
+            ])
+            .expect("IRC");
+            assert_eq!(
+                (story.request, story.offered, story.worked),
+                (Request::None, true, false)
             );
         }
         let story = told(&[
