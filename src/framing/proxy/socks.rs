@@ -16,6 +16,11 @@ pub(crate) fn recognise(talk: &Talk<'_>) -> Match {
         [4, 1 | 2, rest @ ..] => version_4(rest, talk),
         [5, count @ 1..=8, rest @ ..] => version_5(*count, rest, talk),
         [4 | 5] if !talk.last => Match::More,
+        // The answer came first, or the question is still held back.
+        [] if !talk.last => match talk.server {
+            [0] | [0, 0x5a..=0x5d, ..] | [5] | [5, 0..=MAX_METHOD | NO_METHOD, ..] => Match::More,
+            _ => Match::No,
+        },
         _ => Match::No,
     }
 }
@@ -28,7 +33,8 @@ fn version_4(rest: &[u8], talk: &Talk<'_>) -> Match {
         [] if talk.last => Match::of(user.ends_with(&[0])),
         [] => Match::More,
         [0] if !talk.last => Match::More,
-        [0, 0x5a..=0x5d, ..] => Match::of(user.contains(&0)),
+        [0, 0x5a..=0x5d, ..] if user.contains(&0) => Match::Yes,
+        [0, 0x5a..=0x5d, ..] if !talk.last => Match::More,
         _ => Match::No,
     }
 }
@@ -319,6 +325,16 @@ mod tests {
                 Request::Refused,
                 None,
                 true,
+            ),
+            (
+                "v4 no, the answer first",
+                vec![
+                    ('S', &hex!("00 5b 20fb 0a140001")[..]),
+                    ('C', &hex!("04 01 20fb 0a140001 00")[..]),
+                ],
+                Request::Refused,
+                Some("10.20.0.1:8443"),
+                false,
             ),
             (
                 "v5 no method",
