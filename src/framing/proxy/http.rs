@@ -60,6 +60,8 @@ struct Head {
     /// What the fields said before it was known that this request matters.
     agent: Option<Box<[u8]>>,
     secret: bool,
+    /// The method is OPTIONS.
+    options: bool,
     body_bytes: u64,
     chunked: bool,
 }
@@ -69,7 +71,9 @@ enum Ask {
     #[default]
     Nothing,
     Connect,
+    /// By a request that wants something besides, or by one that only asks (RFC 2817 sections 3.1 and 3.2).
     Tls,
+    TlsAlone,
 }
 
 /// Bytes sent before the proxy's yes that are kept for the tunnel.
@@ -141,7 +145,9 @@ impl Http {
                 ..Head::default()
             };
             let mut words = line.split(|b| *b == b' ');
-            if words.next() == Some(b"CONNECT") {
+            let method = words.next();
+            self.request.options = method == Some(b"OPTIONS");
+            if method == Some(b"CONNECT") {
                 self.request.ask = Ask::Connect;
                 story.has_ledger = true;
                 story.via = Some("http-connect");
@@ -155,7 +161,7 @@ impl Http {
             match ask {
                 Ask::Nothing => self.from_client.skip(self.request.body_bytes),
                 Ask::Connect => story.ask(),
-                Ask::Tls => {
+                Ask::Tls | Ask::TlsAlone => {
                     story.has_ledger = true;
                     story.service = Some("http");
                     story.ask();
@@ -173,7 +179,11 @@ impl Http {
             b"CONTENT-LENGTH" => self.request.body_bytes = number(value),
             // RFC 2817 section 3.1: `Upgrade: TLS/1.0`.
             b"UPGRADE" if self.request.ask == Ask::Nothing && lines::contains(value, b"TLS/") => {
-                self.request.ask = Ask::Tls;
+                self.request.ask = if self.request.options {
+                    Ask::TlsAlone
+                } else {
+                    Ask::Tls
+                };
                 if let Some(agent) = self.request.agent.take() {
                     story.name_client(&agent);
                 }
@@ -260,17 +270,17 @@ impl Http {
                     self.client(&early, story);
                 }
             }
-            Some(Ask::Tls) => {
+            Some(ask @ (Ask::Tls | Ask::TlsAlone)) => {
                 story.answer(status == 101);
                 if status != 101 {
                     // The answer in the clear is what the client came for.
-                    story.work();
+                    story.worked |= ask == Ask::Tls;
                     self.skip_body(story);
                 }
             }
             _ => {
-                // After a 426 an answer that is none means that it went on without.
-                if story.offered && !matches!(status, 407 | 426) {
+                // After a 426 or a refusal, an answer means that it went on without.
+                if story.service == Some("http") && !matches!(status, 407 | 426) {
                     story.work();
                 }
                 self.skip_body(story);
@@ -393,6 +403,17 @@ mod tests {
             (Request::Accepted, Some("http"), false)
         );
         let story = told(&[('C', upgrade), ('S', b"HTTP/1.1 200 OK\r\n\r\n")]).expect("HTTP");
+        assert_eq!((story.request, story.worked), (Request::Refused, false));
+        let get: &[u8] = b"GET / HTTP/1.1\r\nUpgrade: TLS/1.0\r\n\r\n";
+        let story = told(&[('C', get), ('S', b"HTTP/1.1 200 OK\r\n\r\n")]).expect("HTTP");
+        assert_eq!((story.request, story.worked), (Request::Refused, true));
+        let story = told(&[
+            ('C', upgrade),
+            ('S', b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno"),
+            ('C', b"POST /ipp HTTP/1.1\r\n\r\n"),
+            ('S', b"HTTP/1.1 200 OK\r\n\r\n"),
+        ])
+        .expect("HTTP");
         assert_eq!((story.request, story.worked), (Request::Refused, true));
         let plain: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n";
         // RFC 2817 section 4.2, as CUPS answers where `DefaultEncryption Required` stands.
