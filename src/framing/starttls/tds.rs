@@ -86,6 +86,8 @@ pub(crate) struct Tds {
     asks: Option<u8>,
     prelogin: bool,
     answered: bool,
+    /// The server's first packet, where it was seen before the client's: captures reorder across directions.
+    early: Option<Option<u8>>,
 }
 
 impl Protocol for Tds {
@@ -100,6 +102,10 @@ impl Protocol for Tds {
                     story.asked_list = true;
                     if self.asks.is_some_and(|asks| asks != NOT_SUPPORTED) {
                         story.ask();
+                    }
+                    if let Some(answer) = self.early.take() {
+                        self.answered = true;
+                        self.settle(answer, story);
                     }
                 }
                 Some(&kind::LOGIN7) => {
@@ -123,24 +129,13 @@ impl Protocol for Tds {
 
     fn server(&mut self, mut bytes: &[u8], story: &mut Story) {
         while let Some(packet) = self.from_server.next(&mut bytes, packet_len) {
-            if !self.prelogin || std::mem::replace(&mut self.answered, true) {
+            let answer = encryption(packet);
+            if !self.prelogin {
+                self.early.get_or_insert(answer);
                 continue;
             }
-            // Section 3.2.5.2: what both sides want decides; 2 of either side means none.
-            match (encryption(packet), self.asks) {
-                (Some(NOT_SUPPORTED), _) => {
-                    story.request = Request::None;
-                    story.list(false);
-                }
-                (Some(_), Some(NOT_SUPPORTED) | None) => {
-                    story.request = Request::None;
-                    story.list(true);
-                }
-                (Some(_), Some(_)) => {
-                    story.list(true);
-                    story.answer(true);
-                }
-                (None, _) => story.undecided = true,
+            if !std::mem::replace(&mut self.answered, true) {
+                self.settle(answer, story);
             }
         }
     }
@@ -149,6 +144,28 @@ impl Protocol for Tds {
         match from {
             Side::Client => self.from_client.gap(lost),
             Side::Server => self.from_server.gap(lost),
+        }
+    }
+}
+
+impl Tds {
+    /// What the server's PRELOGIN answers.
+    fn settle(&self, answer: Option<u8>, story: &mut Story) {
+        // Section 3.2.5.2: what both sides want decides; 2 of either side means none.
+        match (answer, self.asks) {
+            (Some(NOT_SUPPORTED), _) => {
+                story.request = Request::None;
+                story.list(false);
+            }
+            (Some(_), Some(NOT_SUPPORTED) | None) => {
+                story.request = Request::None;
+                story.list(true);
+            }
+            (Some(_), Some(_)) => {
+                story.list(true);
+                story.answer(true);
+            }
+            (None, _) => story.undecided = true,
         }
     }
 }
@@ -266,6 +283,14 @@ mod tests {
                 (story.request, story.listed, story.offered),
                 (request, true, offered),
                 "{client} {server}"
+            );
+            let (mut tds, mut early) = (Tds::default(), Story::default());
+            tds.server(&answer, &mut early);
+            tds.client(&ask, &mut early);
+            assert_eq!(
+                (early.request, early.listed, early.offered),
+                (request, true, offered),
+                "{client} {server}, the answer seen first"
             );
             let story = told(&[('C', &ask), ('S', &answer), ('C', login)]).expect("TDS");
             assert!(story.worked && story.secret);
