@@ -531,7 +531,8 @@ fn day(text: &str) -> Result<Timestamp, UsageError> {
     })
 }
 
-/// What a run may hold at once. The caps of flows and buffers are shared out evenly to the shards.
+/// What a run may hold at once. The caps of flows, of buffers and of what is followed are shared out evenly to the
+/// shards, so that what they give up depends on the trace alone; it is the oldest, and it is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes read at a time from a file; the size of a block.
@@ -544,6 +545,9 @@ pub struct Limits {
     pub max_flows: usize,
     /// Bytes that all streams together may hold back while they wait for others.
     pub max_buffered_bytes: usize,
+    /// Bytes of memory that all flows together may take, beside their places in the table, while their beginnings are
+    /// followed: their state, the buffers that they read from, and what they hold back.
+    pub max_followed_bytes: usize,
     /// Bytes that one direction may hold back.
     pub max_stream_bytes: usize,
     /// Bytes of one direction that are searched for the beginning of TLS.
@@ -572,6 +576,8 @@ impl Default for Limits {
             epoch_packets: 1 << 16,
             max_flows: 4 << 20,
             max_buffered_bytes: 256 << 20,
+            // Some nine kilobytes for an ordinary handshake while it is under way.
+            max_followed_bytes: 1 << 30,
             max_stream_bytes: 256 << 10,
             max_scan_bytes: 64 << 10,
             max_handshake_bytes: 64 << 10,

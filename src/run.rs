@@ -195,6 +195,7 @@ fn blind_spots(undecoded: &DecodeCounts, given_up: ShardCounts) -> BlindSpots {
     blind.add(Blind::MalformedPackets, undecoded.other());
     blind.add(Blind::Fragments, undecoded.fragments_lost());
     blind.add(Blind::BuffersGivenUp, given_up.evicted_buffers);
+    blind.add(Blind::Evicted, given_up.evicted_untold);
     blind
 }
 

@@ -11,6 +11,7 @@ use siphasher::sip::SipHasher13;
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, Packet, SHARDS, Transport, tcp_flags};
 use crate::flow::conclude::{End, conclude, conclude_udp};
+use crate::flow::followed::{Buffers, Noted, Queue};
 use crate::flow::settled::LinkTable;
 use crate::flow::settled::ToldTable;
 use crate::flow::table::{FlowTable, Slot};
@@ -29,9 +30,13 @@ use crate::time::Timestamp;
 pub struct Shard {
     limits: Limits,
     table: FlowTable,
-    /// Flows that hold segments back, oldest first; entries may be stale.
-    holding: std::collections::VecDeque<Slot>,
+    /// Flows that hold segments back, oldest first.
+    holding: Queue,
     held_bytes: usize,
+    /// Flows that are followed, oldest first.
+    following: Queue,
+    /// Bytes of memory that is counted for them.
+    followed_bytes: usize,
     counts: ShardCounts,
 }
 
@@ -41,7 +46,7 @@ pub struct Shard {
 pub struct Shared {
     tables: Tables,
     links: LinkTable,
-    buffers: Vec<Vec<u8>>,
+    buffers: Buffers,
     #[allow(clippy::vec_box, reason = "it is the boxes that are reused")]
     actives: Vec<Box<Active>>,
     told: ToldTable,
@@ -65,18 +70,16 @@ impl Shared {
 pub struct ShardCounts {
     /// Flows given up because the table was full.
     pub evicted_flows: u64,
+    /// Flows given up because the memory of those that are followed was full.
+    pub evicted_followed: u64,
+    /// Flows given up while they were followed, either way, of which nothing was told yet that makes a record.
+    pub evicted_untold: u64,
     /// Streams whose waiting bytes were given up because the memory for them was full.
     pub evicted_buffers: u64,
 }
 
-/// Buffers kept for reuse.
-const MAX_SPARE_BUFFERS: usize = 512;
 /// Memory for flows that are followed, kept for reuse.
 const MAX_SPARE_ACTIVES: usize = 256;
-/// Larger ones are not kept.
-const MAX_SPARE_BYTES: usize = 16 << 10;
-/// Room for one direction's part of an ordinary handshake.
-const FIRST_BUFFER_BYTES: usize = 6 << 10;
 /// Bytes of one direction behind its hello, after which a flow settles although the other side never got so far.
 const ENOUGH_AFTER_HELLO: u64 = 32 << 10;
 
@@ -86,13 +89,16 @@ impl Shard {
         let limits = Limits {
             max_flows: (limits.max_flows / SHARDS).max(1),
             max_buffered_bytes: limits.max_buffered_bytes / SHARDS,
+            max_followed_bytes: limits.max_followed_bytes / SHARDS,
             ..limits
         };
         Self {
             limits,
             table: FlowTable::default(),
-            holding: std::collections::VecDeque::new(),
+            holding: Queue::default(),
             held_bytes: 0,
+            following: Queue::default(),
+            followed_bytes: 0,
             counts: ShardCounts::default(),
         }
     }
@@ -335,27 +341,25 @@ impl Shard {
                 opener: flow.opener,
                 ports,
             });
-            let mut buffer = || {
-                let spare = shared.buffers.pop();
-                spare.unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES))
-            };
             flow.state = State::Active(match shared.actives.pop() {
                 Some(mut spare) => {
                     for stream in &mut spare.streams {
-                        stream.begin_anew(buffer());
+                        stream.begin_anew();
                     }
                     spare.session = Session::default();
                     spare.ledger = ledger;
                     spare.answer_from = None;
                     spare.link = link;
+                    spare.noted = Noted::default();
                     spare
                 }
                 None => Box::new(Active {
-                    streams: [Direction::Up, Direction::Down].map(|d| TcpStream::new(d, buffer())),
+                    streams: [Direction::Up, Direction::Down].map(|d| TcpStream::new(d)),
                     session: Session::default(),
                     ledger,
                     answer_from: None,
                     link,
+                    noted: Noted::default(),
                 }),
             });
         }
@@ -379,6 +383,7 @@ impl Shard {
             session,
             ledger,
             tables: &mut shared.tables,
+            buffers: &mut shared.buffers,
             limits: &self.limits,
             moment,
         };
@@ -416,10 +421,12 @@ impl Shard {
             *answer_from = Some(answering.position());
         }
         let after = stream.held_bytes() + other.held_bytes();
+        self.count(slot);
         if after != before {
             self.hold(slot, before, after, packet.time, shared);
         }
         self.settle(slot, shared);
+        self.give_up_followed(shared);
     }
 
     /// Takes a datagram: of a flow of which nothing is known, it is looked at; most show nothing.
@@ -445,11 +452,54 @@ impl Shard {
         let before = active.held_bytes();
         active.datagram(packet, block.payload(packet), &mut shared.tables);
         let (after, settled) = (active.held_bytes(), active.is_settled());
+        self.count(slot);
         if after != before {
             self.hold(slot, before, after, packet.time, shared);
         }
         if settled {
             self.conclude(slot, End::Settled, shared);
+        }
+        self.give_up_followed(shared);
+    }
+
+    /// Counts the memory of a flow that is followed anew.
+    #[inline]
+    fn count(&mut self, slot: Slot) {
+        let (noted, memory) = match self.table.get_mut(slot).map(|flow| &mut flow.state) {
+            Some(State::Active(active)) => {
+                let memory = active.memory();
+                (&mut active.noted, memory)
+            }
+            Some(State::Udp(active)) => {
+                let memory = active.memory();
+                (&mut active.noted, memory)
+            }
+            _ => return,
+        };
+        let before = std::mem::replace(&mut noted.memory, memory);
+        self.followed_bytes = (self.followed_bytes + memory).saturating_sub(before);
+        if before == 0 {
+            let table = &self.table;
+            let since = self.following.push(slot, |slot, since| {
+                noted_of(table, slot).is_some_and(|(noted, _)| noted.since == since)
+            });
+            if let Some(noted) = noted_mut(&mut self.table, slot) {
+                noted.since = since;
+            }
+        }
+    }
+
+    /// Gives up the flows that are followed longest, until the memory for them is below its cap again.
+    #[inline]
+    fn give_up_followed(&mut self, shared: &mut Shared) {
+        while self.followed_bytes > self.limits.max_followed_bytes {
+            let Some((slot, since)) = self.following.pop() else {
+                return;
+            };
+            if noted_of(&self.table, slot).is_some_and(|(noted, _)| noted.since == since) {
+                self.counts.evicted_followed += 1;
+                self.conclude(slot, End::Evicted, shared);
+            }
         }
     }
 
@@ -463,7 +513,13 @@ impl Shard {
         shared: &mut Shared,
     ) {
         if before == 0 {
-            self.holding.push_back(slot);
+            let table = &self.table;
+            let holds = self.holding.push(slot, |slot, holds| {
+                noted_of(table, slot).is_some_and(|(noted, held)| noted.holds == holds && held > 0)
+            });
+            if let Some(noted) = noted_mut(&mut self.table, slot) {
+                noted.holds = holds;
+            }
         }
         self.held_bytes = (self.held_bytes + after).saturating_sub(before);
         if self.held_bytes > self.limits.max_buffered_bytes {
@@ -513,9 +569,12 @@ impl Shard {
             State::Active(active) => active,
             State::Udp(mut active) => {
                 self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
+                self.followed_bytes = self.followed_bytes.saturating_sub(active.noted.memory);
                 active.finish(flow.last_seen, &mut shared.tables);
                 if let Some(facts) = conclude_udp(flow, &mut active, end) {
                     flow.state = State::Settled(shared.told.settle(facts));
+                } else if end == End::Evicted {
+                    self.counts.evicted_untold += 1;
                 }
                 return;
             }
@@ -523,6 +582,7 @@ impl Shard {
         };
         let held: usize = active.streams.iter().map(TcpStream::held_bytes).sum();
         self.held_bytes = self.held_bytes.saturating_sub(held);
+        self.followed_bytes = self.followed_bytes.saturating_sub(active.noted.memory);
         let Active {
             streams,
             session,
@@ -533,6 +593,7 @@ impl Shard {
             session,
             ledger,
             tables: &mut shared.tables,
+            buffers: &mut shared.buffers,
             limits: &self.limits,
             moment: Moment {
                 time: flow.last_seen,
@@ -549,14 +610,11 @@ impl Shard {
         }
         if let Some(facts) = conclude(flow, &mut active, end) {
             flow.state = State::Settled(shared.told.settle(facts));
+        } else if end == End::Evicted {
+            self.counts.evicted_untold += 1;
         }
         for stream in &mut active.streams {
-            let buffer = stream.release();
-            if shared.buffers.len() < MAX_SPARE_BUFFERS
-                && (1..=MAX_SPARE_BYTES).contains(&buffer.capacity())
-            {
-                shared.buffers.push(buffer);
-            }
+            shared.buffers.give_back(stream.release());
         }
         if shared.actives.len() < MAX_SPARE_ACTIVES {
             shared.actives.push(active);
@@ -566,15 +624,19 @@ impl Shard {
     /// Gives up what waits longest, until the memory for it is below its cap again.
     fn relieve(&mut self, now: Timestamp, shared: &mut Shared) {
         while self.held_bytes > self.limits.max_buffered_bytes {
-            let Some(slot) = self.holding.pop_front() else {
+            let Some((slot, holds)) = self.holding.pop() else {
                 return;
             };
+            if noted_of(&self.table, slot).is_none_or(|(noted, _)| noted.holds != holds) {
+                continue;
+            }
             let active = match self.table.get_mut(slot).map(|flow| &mut flow.state) {
                 Some(State::Active(active)) => active,
                 Some(State::Udp(active)) => {
                     self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
                     self.counts.evicted_buffers += 1;
                     active.release();
+                    self.count(slot);
                     continue;
                 }
                 _ => continue,
@@ -598,6 +660,7 @@ impl Shard {
                 session,
                 ledger,
                 tables: &mut shared.tables,
+                buffers: &mut shared.buffers,
                 limits: &self.limits,
                 moment,
             };
@@ -606,6 +669,7 @@ impl Shard {
             }
             let after: usize = streams.iter().map(TcpStream::held_bytes).sum();
             self.held_bytes = (self.held_bytes + after).saturating_sub(before);
+            self.count(slot);
             self.settle(slot, shared);
         }
     }
@@ -619,6 +683,26 @@ impl Shard {
         if matches!(flow.state, State::Settled(_)) {
             shared.ended.push(flow);
         }
+    }
+}
+
+/// What is noted of a flow that is followed, and how many bytes it holds back.
+fn noted_of(table: &FlowTable, slot: Slot) -> Option<(Noted, usize)> {
+    match &table.get(slot)?.state {
+        State::Active(active) => {
+            let held = active.streams.iter().map(TcpStream::held_bytes).sum();
+            Some((active.noted, held))
+        }
+        State::Udp(active) => Some((active.noted, active.held_bytes())),
+        _ => None,
+    }
+}
+
+fn noted_mut(table: &mut FlowTable, slot: Slot) -> Option<&mut Noted> {
+    match &mut table.get_mut(slot)?.state {
+        State::Active(active) => Some(&mut active.noted),
+        State::Udp(active) => Some(&mut active.noted),
+        _ => None,
     }
 }
 
@@ -790,6 +874,8 @@ fn link_of(links: &mut LinkTable, packet: &Packet, block: &Block) -> Arc<Link> {
 impl std::ops::AddAssign for ShardCounts {
     fn add_assign(&mut self, other: Self) {
         self.evicted_flows += other.evicted_flows;
+        self.evicted_followed += other.evicted_followed;
+        self.evicted_untold += other.evicted_untold;
         self.evicted_buffers += other.evicted_buffers;
     }
 }

@@ -346,9 +346,14 @@ fn outcome_udp(
                 .or_else(|| unread(server))
                 .or_else(|| active.sealed());
             let alert = || fatal(session).map(|(_, alert)| alert);
+            let fallback = if end == End::Evicted {
+                Cause::Evicted
+            } else {
+                Cause::Gap
+            };
             (
                 Outcome::Unknown,
-                Some(told.or_else(alert).unwrap_or(Cause::Gap)),
+                Some(told.or_else(alert).unwrap_or(fallback)),
             )
         }
     }

@@ -4,6 +4,7 @@
 //! Flows own their buffers and let go of them as soon as all is told that can be.
 
 pub mod conclude;
+pub mod followed;
 pub mod settled;
 pub mod stream;
 pub mod table;
@@ -29,6 +30,7 @@ use crate::record::{
     Version,
 };
 use crate::time::Timestamp;
+use followed::{ALLOCATION, Noted};
 use settled::Settled;
 use tcp::TcpStream;
 
@@ -127,6 +129,20 @@ pub struct Active {
     pub answer_from: Option<u64>,
     /// The frame around it.
     pub link: Arc<Link>,
+    pub(crate) noted: Noted,
+}
+
+impl Active {
+    /// Bytes of memory that it takes, its own place included.
+    #[inline]
+    pub fn memory(&self) -> usize {
+        let streams: usize = self.streams.iter().map(TcpStream::memory).sum();
+        let ledger = match &self.ledger {
+            LedgerSlot::Follows(ledger) => ledger.memory(),
+            LedgerSlot::Untried(_) | LedgerSlot::Dropped => 0,
+        };
+        size_of::<Self>() + ALLOCATION + self.session.memory() + streams + ledger
+    }
 }
 
 /// The upgrade ledger of a connection: there only while it is in the clear and its protocol known, or not yet ruled out.

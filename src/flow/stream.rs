@@ -4,6 +4,7 @@
 //! copy of a byte wins; where a later copy disagrees, that is counted. TCP, QUIC's CRYPTO frames and DTLS's handshake
 //! fragments are all bytes at offsets.
 
+use super::followed::{ALLOCATION, Buffers};
 use crate::prefetch;
 
 /// What comes out, in stream order.
@@ -93,6 +94,21 @@ impl Assembler {
         self.held_bytes
     }
 
+    /// Bytes of memory that it holds.
+    #[inline]
+    pub const fn memory(&self) -> usize {
+        self.kept.capacity()
+            + self.held_bytes
+            + self.held.capacity() * size_of::<Held>()
+            + self.held.len() * ALLOCATION
+    }
+
+    /// Makes room for `more` bytes that are appended.
+    #[inline]
+    pub fn reserve(&mut self, more: usize, buffers: &mut Buffers) {
+        buffers.reserve(&mut self.kept, more);
+    }
+
     /// Whether segments wait behind a hole.
     pub const fn has_hole(&self) -> bool {
         !self.held.is_empty()
@@ -149,6 +165,9 @@ impl Assembler {
         }
         let held = self.held.remove(0);
         self.held_bytes -= held.bytes.len();
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
         let known = usize::try_from(self.next - held.offset).unwrap_or(usize::MAX);
         let (end, captured_end) = (held.end(), held.offset + held.bytes.len() as u64);
         if captured_end > self.next {

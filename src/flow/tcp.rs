@@ -1,6 +1,7 @@
 //! One direction of a TCP connection while its beginning is followed: sequence numbers to offsets, bytes to events.
 
 use super::LedgerSlot;
+use super::followed::{ALLOCATION, Buffers};
 use super::stream::{Assembler, Piece};
 use crate::config::Limits;
 use crate::dispatch::{Direction, Packet};
@@ -83,6 +84,8 @@ pub struct Context<'a> {
     pub ledger: &'a mut LedgerSlot,
     /// Shared facts.
     pub tables: &'a mut Tables,
+    /// Memory for reuse.
+    pub buffers: &'a mut Buffers,
     /// Caps.
     pub limits: &'a Limits,
     /// The packet's moment; segments are filled in per stream.
@@ -90,14 +93,14 @@ pub struct Context<'a> {
 }
 
 impl TcpStream {
-    /// A direction of which nothing was seen; `buffer` is reused for its bytes.
-    pub fn new(direction: Direction, buffer: Vec<u8>) -> Self {
+    /// A direction of which nothing was seen.
+    pub fn new(direction: Direction) -> Self {
         Self {
             direction,
             base: None,
             early: Vec::new(),
             expected: None,
-            assembler: Assembler::new(START, buffer),
+            assembler: Assembler::new(START, Vec::new()),
             consumed: START,
             told: START,
             reader: Reader::Scan,
@@ -110,8 +113,27 @@ impl TcpStream {
     }
 
     /// Becomes one of which nothing was seen, as [`Self::new`] makes it, in the same place.
-    pub fn begin_anew(&mut self, buffer: Vec<u8>) {
-        *self = Self::new(self.direction, buffer);
+    pub fn begin_anew(&mut self) {
+        *self = Self::new(self.direction);
+    }
+
+    /// Bytes of memory that it holds.
+    #[inline]
+    pub fn memory(&self) -> usize {
+        let reader = match &self.reader {
+            Reader::Scan | Reader::Off => 0,
+            Reader::Tls(reader) => reader.memory(),
+            Reader::Wrapped(wrapped) => {
+                size_of::<Wrapped>() + wrapped.records.capacity() + wrapped.reader.memory()
+            }
+            Reader::OpenVpn(reader) => size_of::<OpenVpnReader>() + reader.memory(),
+        };
+        let early: usize = self
+            .early
+            .iter()
+            .map(|early| early.bytes.len() + ALLOCATION)
+            .sum();
+        self.assembler.memory() + self.early.capacity() * size_of::<Early>() + early + reader
     }
 
     /// Bytes that wait for others.
@@ -224,6 +246,9 @@ impl TcpStream {
         let Some(offset) = self.offset_of(sequence) else {
             return;
         };
+        if offset == self.assembler.next() {
+            self.assembler.reserve(payload.len(), context.buffers);
+        }
         if self
             .assembler
             .append(offset, payload, packet.wire_len.into())

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::followed::{ALLOCATION, Noted};
 use super::{Beginning, Link};
 use crate::config::Limits;
 use crate::dispatch::{Direction, Packet};
@@ -24,6 +25,7 @@ pub struct UdpActive {
     pub session: Session,
     /// The frame around it.
     pub link: Arc<Link>,
+    pub(crate) noted: Noted,
     carried: Carried,
     datagrams: u32,
     /// Datagrams since both hellos were read.
@@ -59,6 +61,7 @@ impl UdpActive {
         Self {
             session: Session::default(),
             link,
+            noted: Noted::default(),
             carried,
             datagrams: 0,
             since_answer: 0,
@@ -176,6 +179,16 @@ impl UdpActive {
             Carried::Dtls(readers) => readers.iter().map(DtlsReader::held_bytes).sum(),
             Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::held_bytes).sum(),
         }
+    }
+
+    /// Bytes of memory that it takes, its own place included.
+    pub fn memory(&self) -> usize {
+        let carried = match &self.carried {
+            Carried::Quic(reader) => size_of::<QuicReader>() + ALLOCATION + reader.memory(),
+            Carried::Dtls(readers) => readers.iter().map(DtlsReader::memory).sum(),
+            Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::memory).sum(),
+        };
+        size_of::<Self>() + ALLOCATION + self.session.memory() + carried
     }
 
     /// What it began with.

@@ -3,6 +3,7 @@
 //! In: the datagrams of one direction, in any order, some of them twice. Out: what TLS tells, message by message.
 
 use super::tls::{Event, handshake_type};
+use crate::flow::followed::ALLOCATION;
 use crate::flow::stream::{Assembler, Piece};
 use crate::hello::version::ProtocolVersion;
 
@@ -207,6 +208,16 @@ impl DtlsReader {
     pub fn held_bytes(&self) -> usize {
         let parts: usize = self.parts.iter().map(Part::bytes).sum();
         parts + self.early.iter().map(|(_, m, _)| m.len()).sum::<usize>()
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        let parts: usize = self.parts.iter().map(|p| p.assembler.memory()).sum();
+        let early = self.early.iter().map(|(_, m, _)| m.len() + ALLOCATION);
+        parts
+            + self.parts.capacity() * size_of::<Part>()
+            + early.sum::<usize>()
+            + self.early.capacity() * size_of::<(u8, Box<[u8]>, ProtocolVersion)>()
     }
 
     /// The version of the application data of a connection whose handshake was not captured. DTLS 1.3 has another

@@ -11,6 +11,7 @@
 //! of it is told.
 
 use super::tls::{Event, Progress, TlsReader};
+use crate::flow::followed::ALLOCATION;
 use crate::hello::wire::Reader;
 
 /// How long the HMAC is; 0 where there is none. It cannot be told from a packet by itself, so every length is tried.
@@ -248,6 +249,11 @@ impl OpenVpnReader {
         self.bytes.len() + self.packets.held_bytes()
     }
 
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        self.tls.memory() + self.bytes.capacity() + self.packets.memory()
+    }
+
     /// Whether the snap length cut a packet.
     pub const fn is_cut(&self) -> bool {
         self.cut
@@ -272,6 +278,12 @@ impl Ordered {
 
     fn held_bytes(&self) -> usize {
         self.held.iter().map(|(_, payload)| payload.len()).sum()
+    }
+
+    fn memory(&self) -> usize {
+        self.held.capacity() * size_of::<(u32, Box<[u8]>)>()
+            + self.held.len() * ALLOCATION
+            + self.held_bytes()
     }
 
     const fn is_incomplete(&self) -> bool {

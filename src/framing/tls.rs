@@ -103,6 +103,11 @@ impl TlsReader {
         }
     }
 
+    /// Bytes of memory that it holds.
+    pub const fn memory(&self) -> usize {
+        self.message.capacity()
+    }
+
     /// Reads `bytes[*at..]` as far as it goes, moves `at` behind what it needs no more, and tells `sink` what it found.
     /// The same bytes give the same events however they are cut.
     pub fn read(

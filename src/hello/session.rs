@@ -116,6 +116,12 @@ pub struct Session {
 const MAX_ALERTS: usize = 8;
 
 impl Session {
+    /// Bytes of memory that it holds, beside what flows share.
+    pub fn memory(&self) -> usize {
+        self.sni.as_deref().map_or(0, str::len)
+            + self.alerts.capacity() * size_of::<(Direction, bool, AlertDescription)>()
+    }
+
     /// Takes what `direction` said.
     pub fn on_event(
         &mut self,

@@ -122,6 +122,10 @@ impl Protocol for Http {
         }
     }
 
+    fn memory_inside(&self) -> usize {
+        self.tunnel.as_ref().map_or(0, Tunnel::memory)
+    }
+
     fn finish(&mut self, story: &mut Story) {
         // A head that was cut off still asked, once its first line was whole.
         if self.request.begun && self.request.ask == Ask::Connect && story.request == Request::None

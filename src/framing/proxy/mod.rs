@@ -41,6 +41,11 @@ impl Tunnel {
         );
     }
 
+    /// Bytes of memory that its ledger holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.0.memory()
+    }
+
     /// Names what ran inside.
     pub(crate) fn finish(&mut self, story: &mut Story) {
         // A tunnel within a tunnel stays what the outer one says.

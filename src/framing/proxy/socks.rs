@@ -112,6 +112,10 @@ impl Protocol for Socks {
         }
     }
 
+    fn memory_inside(&self) -> usize {
+        self.tunnel.memory()
+    }
+
     fn finish(&mut self, story: &mut Story) {
         self.tunnel.finish(story);
     }

@@ -6,6 +6,7 @@ use super::keys::{InitialKeys, Opened};
 use super::open_first;
 use super::version::QuicVersion;
 use crate::dispatch::Direction;
+use crate::flow::followed::ALLOCATION;
 use crate::flow::stream::Assembler;
 use crate::framing::tls::{Event, handshake_type};
 use crate::hello::version::ProtocolVersion;
@@ -131,6 +132,17 @@ impl QuicReader {
             .iter()
             .map(|c| c.assembler.held_bytes() + c.assembler.since(c.consumed).len());
         waiting + crypto.sum::<usize>()
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|(_, packet)| packet.len()).sum();
+        let crypto = self.crypto.iter().map(|c| c.assembler.memory());
+        waiting
+            + self.waiting.len() * ALLOCATION
+            + self.waiting.capacity() * size_of::<(Direction, Box<[u8]>)>()
+            + self.keys.capacity() * size_of::<InitialKeys>()
+            + crypto.sum::<usize>()
     }
 
     /// Whether a direction's handshake bytes have a hole, or a message that is not whole.

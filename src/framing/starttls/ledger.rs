@@ -2,6 +2,7 @@
 
 use super::{Match, PROTOCOLS, Protocol, Story, Talk};
 use crate::dispatch::Direction;
+use crate::flow::followed::ALLOCATION;
 use crate::framing::proxy::header::{self, Header};
 use crate::record::Side;
 
@@ -23,6 +24,8 @@ pub struct Ledger {
     /// The client's direction, once it is known.
     client: Option<Direction>,
     chunks: u32,
+    /// Bytes that it was told.
+    told: usize,
 }
 
 #[derive(Debug)]
@@ -59,6 +62,7 @@ impl Ledger {
             story: Story::default(),
             client: None,
             chunks: 0,
+            told: 0,
         }
     }
 
@@ -110,12 +114,30 @@ impl Ledger {
             && self.story.request == super::Request::Accepted
     }
 
+    /// Bytes of memory that it holds at most: a protocol keeps no more than it was told, in vectors that double, and
+    /// never more than a few messages' beginnings.
+    pub fn memory(&self) -> usize {
+        /// Of both directions: an unfinished message or line of each, and the commands that wait for replies.
+        const MAX_KEPT_BYTES: usize = 40 << 10;
+        let protocol = match &self.stage {
+            Stage::Begin(beginning) => {
+                beginning.turns.capacity() * size_of::<(Direction, usize)>() + ALLOCATION
+            }
+            Stage::Follow(protocol) => {
+                size_of_val(&**protocol) + ALLOCATION + protocol.memory_inside()
+            }
+            Stage::Done => 0,
+        };
+        size_of::<Self>() + 2 * ALLOCATION + 2 * self.told.min(MAX_KEPT_BYTES) + protocol
+    }
+
     /// Takes what `from` said next.
     pub fn bytes(&mut self, from: Direction, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         self.chunks = self.chunks.saturating_add(1);
+        self.told = self.told.saturating_add(bytes.len());
         match &mut self.stage {
             Stage::Done => {}
             Stage::Follow(protocol) => {

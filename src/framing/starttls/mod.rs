@@ -101,6 +101,10 @@ pub(crate) trait Protocol: fmt::Debug + Send {
     fn gap(&mut self, from: Side, lost: u64);
     /// Nothing more comes: what waits for the end of its line is all there is.
     fn finish(&mut self, _story: &mut Story) {}
+    /// Bytes of memory that a ledger within it holds; see [`Ledger::memory`].
+    fn memory_inside(&self) -> usize {
+        0
+    }
 }
 
 /// How a protocol is recognised and followed.
