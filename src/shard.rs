@@ -354,7 +354,7 @@ impl Shard {
                     spare
                 }
                 None => Box::new(Active {
-                    streams: [Direction::Up, Direction::Down].map(|d| TcpStream::new(d)),
+                    streams: [Direction::Up, Direction::Down].map(TcpStream::new),
                     session: Session::default(),
                     ledger,
                     answer_from: None,

@@ -80,12 +80,14 @@ impl Buffers {
     }
 
     fn grow(&mut self, buffer: &mut Vec<u8>, more: usize) {
-        let (spare, bytes) = match buffer.len() + more {
+        let needed = buffer.len() + more;
+        let (spare, bytes) = if needed <= TINY_BYTES || needed > LARGE_BYTES {
             // A flood of connections that say next to nothing costs next to nothing.
-            0..=TINY_BYTES => return buffer.reserve(more),
-            ..=SMALL_BYTES => (&mut self.small, SMALL_BYTES),
-            ..=LARGE_BYTES => (&mut self.large, LARGE_BYTES),
-            _ => return buffer.reserve(more),
+            return buffer.reserve(more);
+        } else if needed <= SMALL_BYTES {
+            (&mut self.small, SMALL_BYTES)
+        } else {
+            (&mut self.large, LARGE_BYTES)
         };
         let mut roomy = spare.pop().unwrap_or_else(|| Vec::with_capacity(bytes));
         roomy.extend_from_slice(buffer);
