@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::text::answer::in_one_sentence;
 use super::vendor::vendor;
 use super::{Blind, Summary, escape};
 use crate::hello::Offer;
@@ -77,6 +78,7 @@ type Counts = serde_json::Map<String, serde_json::Value>;
 pub(super) struct Report<'a, D, S> {
     r#type: &'static str,
     schema: u32,
+    answer: String,
     version: &'static str,
     cut_short: bool,
     inputs: Vec<InputJson<'a>>,
@@ -283,6 +285,7 @@ pub(super) fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Seria
     Report {
         r#type: "report",
         schema: 1,
+        answer: in_one_sentence(summary),
         version: env!("CARGO_PKG_VERSION"),
         cut_short: summary.cut_short,
         inputs: summary

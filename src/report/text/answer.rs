@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::attention::Machine;
+use super::attention::{Machine, machines};
 use super::page::{Look, Page};
 use crate::policy::reason;
 use crate::record::{Act, SmallMap, Verdict};
@@ -59,6 +59,14 @@ pub(super) fn answer(
         )?;
     }
     Ok(())
+}
+
+/// The answer in one sentence, as every form of the report has it.
+pub(in crate::report) fn in_one_sentence(summary: &Summary) -> String {
+    if summary.tally.flows == 0 {
+        return "No TLS was seen.".into();
+    }
+    headline(summary, &machines(&summary.tally.devices())).1
 }
 
 /// "3 of 41 devices break under m365, 1 partner goes to cleartext, 2 cannot be judged."

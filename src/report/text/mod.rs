@@ -1,6 +1,6 @@
 //! The report for people: the answer first, then who has to do what, then what could not be seen.
 
-mod answer;
+pub(super) mod answer;
 mod attention;
 mod page;
 mod routes;
