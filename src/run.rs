@@ -532,6 +532,11 @@ impl<'a> Worker<'a> {
                 .chunks(WARM_PACKETS)
             {
                 // In steps: what one asks for, the next finds.
+                for packet in packets {
+                    if let Some(shard) = self.shards.get(place(packet.hash)) {
+                        shard.prefetch_index(packet.hash);
+                    }
+                }
                 let mut probed = [None; WARM_PACKETS];
                 for (packet, probed) in packets.iter().zip(&mut probed) {
                     *probed = self

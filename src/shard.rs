@@ -103,6 +103,12 @@ impl Shard {
         }
     }
 
+    /// Asks for where [`Self::probe`] will look.
+    #[inline]
+    pub fn prefetch_index(&self, hash: u64) {
+        self.table.prefetch_index(hash);
+    }
+
     /// The place where the flow of a packet with this hash lies, in all likelihood.
     #[inline]
     pub fn probe(&self, hash: u64) -> Option<Slot> {

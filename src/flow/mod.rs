@@ -5,6 +5,7 @@
 
 pub mod conclude;
 pub mod followed;
+mod index;
 pub mod settled;
 pub mod stream;
 pub mod table;

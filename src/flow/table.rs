@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashTable;
-
 use super::Flow;
+use super::index::Index;
 use crate::dispatch::FlowKey;
 use crate::prefetch;
 use crate::time::Timestamp;
@@ -24,20 +23,13 @@ pub enum Wait {
 /// Flows by key.
 #[derive(Debug, Default)]
 pub struct FlowTable {
-    index: HashTable<Entry>,
+    index: Index,
     /// Chunks of [`CHUNK`] slots, so that growing moves nothing.
     chunks: Vec<Vec<Option<Flow>>>,
     free: Vec<Slot>,
     idle: VecDeque<Timer>,
     linger: VecDeque<Timer>,
     tickets: u32,
-}
-
-/// Where a flow lies, with enough of its hash that a wrong one is seldom looked at.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: u32,
-    slot: Slot,
 }
 
 /// A flow is looked at when its timer runs out, and gets a new one if packets came in the meantime.
@@ -58,26 +50,28 @@ impl FlowTable {
 
     /// Whether no flow is held.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.index.len() == 0
     }
 
     /// The slot of `key`'s flow.
     #[inline]
     pub fn find(&self, hash: u64, key: &FlowKey) -> Option<Slot> {
-        let found = self.index.find(spread(hash as u32), |e| {
-            e.hash == hash as u32 && self.get(e.slot).is_some_and(|flow| flow.key == *key)
-        });
-        found.map(|entry| entry.slot)
+        self.index.find(hash as u32, |slot| {
+            self.get(slot).is_some_and(|flow| flow.key == *key)
+        })
+    }
+
+    /// Asks for where [`Self::probe`] will look.
+    #[inline]
+    pub fn prefetch_index(&self, hash: u64) {
+        self.index.prefetch(hash as u32);
     }
 
     /// The first slot with a hash like this one, whose key is not looked at. Asked for several packets in a row before the
     /// first of them is worked on, the loads overlap: their latency is what a packet of a settled flow costs.
     #[inline]
     pub fn probe(&self, hash: u64) -> Option<Slot> {
-        let found = self
-            .index
-            .find(spread(hash as u32), |e| e.hash == hash as u32);
-        found.map(|entry| entry.slot)
+        self.index.find(hash as u32, |_| true)
     }
 
     /// Asks for the flow of a slot.
@@ -138,10 +132,7 @@ impl FlowTable {
                 (before + chunk.len() - 1) as Slot
             }
         };
-        self.index
-            .insert_unique(spread(hash), Entry { hash, slot }, |entry| {
-                spread(entry.hash)
-            });
+        self.index.insert(hash, slot);
         self.idle.push_back(Timer {
             deadline_s: deadline(seen, idle_ns),
             slot,
@@ -157,9 +148,7 @@ impl FlowTable {
             .get_mut(slot as usize / CHUNK)?
             .get_mut(slot as usize % CHUNK)?
             .take()?;
-        if let Ok(entry) = self.index.find_entry(spread(flow.hash), |e| e.slot == slot) {
-            entry.remove();
-        }
+        self.index.remove(flow.hash, slot);
         self.free.push(slot);
         Some(flow)
     }
@@ -205,7 +194,7 @@ impl FlowTable {
 
     /// All slots in use.
     pub fn slots(&self) -> Vec<Slot> {
-        self.index.iter().map(|entry| entry.slot).collect()
+        self.index.slots().collect()
     }
 
     fn pop(
@@ -233,12 +222,6 @@ impl FlowTable {
         }
         None
     }
-}
-
-/// The index takes its place from a hash's low bits and a tag from the top ones.
-#[inline]
-const fn spread(hash: u32) -> u64 {
-    hash as u64 | (hash as u64) << 32
 }
 
 fn flow_of(chunks: &[Vec<Option<Flow>>], timer: Timer) -> Option<&Flow> {
