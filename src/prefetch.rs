@@ -22,6 +22,15 @@ pub fn whole<T>(value: &T) {
     }
 }
 
+/// Asks for the first `lines` lines of `value`.
+#[inline(always)]
+pub fn first_lines<T>(value: &T, lines: usize) {
+    let address = std::ptr::from_ref(value).cast::<u8>();
+    for number in 0..lines {
+        line(address.wrapping_add(number * LINE));
+    }
+}
+
 /// Asks for the first `lines` lines of `bytes`, as far as it has so many.
 #[inline(always)]
 pub fn begin(bytes: &[u8], lines: usize) {

@@ -124,9 +124,11 @@ impl Shard {
     /// Asks for what `packet` will need if that flow is still followed; best a little after [`Self::prefetch_flow`].
     #[inline]
     pub fn prefetch_active(&self, slot: Slot, packet: &Packet, block: &Block) {
-        if let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state) {
-            if let Some(stream) = active.streams.get(packet.direction.index()) {
-                prefetch::whole(stream);
+        if packet.payload_len > 0
+            && let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state)
+        {
+            for (direction, stream) in active.streams.iter().enumerate() {
+                stream.prefetch(direction != packet.direction.index());
             }
             prefetch::whole(&active.session);
             prefetch::begin(block.payload(packet), 4);
@@ -140,7 +142,7 @@ impl Shard {
             && let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state)
             && let Some(stream) = active.streams.get(packet.direction.index())
         {
-            stream.prefetch();
+            stream.prefetch_end();
         }
     }
 
@@ -378,9 +380,11 @@ impl Shard {
             session,
             ledger,
             answer_from,
+            noted,
             ..
         } = &mut **active;
         let before: usize = streams.iter().map(TcpStream::held_bytes).sum();
+        let memory_before = streams.get(packet.direction.index()).map(TcpStream::memory);
         let moment = Moment {
             time: packet.time,
             segments: 1,
@@ -427,7 +431,13 @@ impl Shard {
             *answer_from = Some(answering.position());
         }
         let after = stream.held_bytes() + other.held_bytes();
-        self.count(slot);
+        // Of what else takes memory there is little, but for the ledger; it is counted along then.
+        if memory_before != Some(stream.memory())
+            || noted.memory == 0
+            || matches!(ledger, LedgerSlot::Follows(_))
+        {
+            self.count(slot);
+        }
         if after != before {
             self.hold(slot, before, after, packet.time, shared);
         }

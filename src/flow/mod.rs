@@ -119,6 +119,7 @@ pub enum State {
 
 /// A TCP connection whose beginning is followed.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Active {
     /// By [`Direction::index`].
     pub streams: [TcpStream; 2],

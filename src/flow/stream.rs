@@ -41,12 +41,14 @@ impl Held {
 /// Invariants: `kept` holds the stream's bytes from `kept_at` to `next`; every held segment ends behind `next`, and
 /// they are sorted by offset.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Assembler {
+    // What every packet asks for comes first: see `TcpStream`.
     next: u64,
-    kept: Vec<u8>,
-    kept_at: u64,
-    held: Vec<Held>,
     held_bytes: usize,
+    kept_at: u64,
+    kept: Vec<u8>,
+    held: Vec<Held>,
     missing: u64,
     conflicting: u64,
 }
