@@ -115,7 +115,7 @@ pub struct Ordered<'a> {
     outputs: &'a mut FlowOutputs,
     formats: &'a [FlowFormat],
     tally: Tally,
-    /// What is to be written next: worker, first record, and the record behind the last.
+    /// What is to be counted and written next: worker, first record, and the record behind the last.
     runs: Vec<(usize, usize, usize)>,
 }
 
@@ -166,6 +166,7 @@ impl<'a> Ordered<'a> {
                     }
                 }
                 if empty.is_some() || turn.is_none() {
+                    self.count(lanes);
                     if result.is_ok() {
                         result = self.write(lanes);
                     }
@@ -186,7 +187,7 @@ impl<'a> Ordered<'a> {
         }
     }
 
-    /// Counts the next record of a worker, and those behind it that come before any other worker's.
+    /// Takes the next record of a worker, and those behind it that come before any other worker's.
     fn take(&mut self, lanes: &mut [Lane], index: usize) {
         let others = lanes.iter().enumerate().filter(|(i, _)| *i != index);
         let until = others
@@ -197,16 +198,17 @@ impl<'a> Ordered<'a> {
             return;
         };
         let begin = lane.next;
-        while let Some(record) = lane
-            .head
-            .records
-            .get(lane.next)
-            .filter(|record| record.first_packet < until)
-        {
-            self.tally.add(record);
-            lane.next += 1;
-        }
+        let rest = lane.head.records.get(begin..).unwrap_or_default();
+        lane.next += rest.partition_point(|record| record.first_packet < until);
         self.runs.push((index, begin, lane.next));
+    }
+
+    fn count(&mut self, lanes: &[Lane]) {
+        let records = self.runs.iter().filter_map(|(index, begin, end)| {
+            let lane = lanes.get(*index)?;
+            lane.head.records.get(*begin..*end)
+        });
+        self.tally.add_all(records.flatten());
     }
 
     fn write(&mut self, lanes: &[Lane]) -> Result<(), OutputError> {

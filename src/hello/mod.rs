@@ -16,6 +16,8 @@ pub mod sslv2;
 pub mod version;
 pub mod wire;
 
+use std::sync::Arc;
+
 use registry::{CipherSuite, NamedGroup, SignatureScheme};
 use version::ProtocolVersion;
 
@@ -54,9 +56,9 @@ pub struct Offer {
     /// server_name was there; its value belongs to the connection.
     pub has_server_name: bool,
     /// JA3: MD5 in hexadecimal, of the version, suites, extensions, groups and point formats.
-    pub ja3: Option<String>,
+    pub ja3: Option<Arc<str>>,
     /// JA4 (the client's print for TLS).
-    pub ja4: Option<String>,
+    pub ja4: Option<Arc<str>>,
     /// Read back from a saved record, which does not hold which extensions without a list there were.
     pub from_record: bool,
     /// Its part of a record, once written.

@@ -121,8 +121,8 @@ fn read(hello: &ClientHello<'_>, carrier: Carrier) -> Offer {
             _ => {}
         }
     }
-    offer.ja3 = Some(fingerprint::ja3(&offer, point_formats));
-    offer.ja4 = Some(fingerprint::ja4(&offer, hello, carrier));
+    offer.ja3 = Some(fingerprint::ja3(&offer, point_formats).into());
+    offer.ja4 = Some(fingerprint::ja4(&offer, hello, carrier).into());
     offer
 }
 

@@ -132,7 +132,7 @@ pub struct PeerKey {
     /// Its port.
     pub port: u16,
     /// The name that the client asked for.
-    pub sni: Option<Box<str>>,
+    pub sni: Option<Arc<str>>,
     /// What is spoken.
     pub service: Option<&'static str>,
 }
@@ -173,15 +173,15 @@ pub struct Device {
     /// The VLAN tags of its flows, outermost first.
     pub vlans: SmallMap<Vec<u16>, u64>,
     /// The JA4 fingerprints of its hellos.
-    pub ja4: SmallMap<String, u64>,
+    pub ja4: SmallMap<Arc<str>, u64>,
     /// The JA3 fingerprints of its hellos.
-    pub ja3: SmallMap<String, u64>,
+    pub ja3: SmallMap<Arc<str>, u64>,
     /// The highest versions that it offered.
     pub offered: SmallMap<Option<Version>, u64>,
     /// Flows by what was negotiated.
     pub negotiated: SmallMap<Option<Version>, u64>,
-    /// Whom it speaks to.
-    pub peers: SmallMap<PeerKey, Peer>,
+    /// Whom it speaks to. Boxed: the keys are looked through for each flow, and lie close together so.
+    pub peers: SmallMap<PeerKey, Box<Peer>>,
     /// Flows to servers beyond the cap, in no peer.
     pub flows_with_other_peers: u64,
     /// Verdicts of its flows.
@@ -223,6 +223,14 @@ impl Default for Device {
 }
 
 impl Device {
+    /// Asks for what [`Self::add`] needs beside the device itself; best a little after that was asked for.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        self.peers.prefetch();
+        self.ja3.prefetch();
+        self.evidence.prefetch();
+    }
+
     pub(super) fn add(&mut self, record: &FlowRecord) {
         if let Some(name) = &record.client_name {
             count_name(&mut self.names, name);
@@ -236,7 +244,7 @@ impl Device {
             (&mut self.ja3, offer.and_then(|o| o.ja3.as_ref())),
         ] {
             if let Some(print) = print {
-                prints.count_ref(print, MAX_WORDS);
+                prints.count_text(print, MAX_WORDS);
             }
         }
         self.offered.count(
@@ -279,7 +287,8 @@ impl Device {
         self.ja3.add(other.ja3);
         self.offered.add(other.offered);
         self.negotiated.add(other.negotiated);
-        self.peers.merge(other.peers, Peer::merge);
+        self.peers
+            .merge(other.peers, |peer, more| peer.merge(*more));
         self.flows_with_other_peers += other.flows_with_other_peers;
         self.judgements.merge(other.judgements);
         self.flows += other.flows;
@@ -297,7 +306,11 @@ impl Device {
 
     /// Its peers, the worst first, then those with the most flows.
     pub fn peers_by_weight(&self) -> Vec<(&PeerKey, &Peer)> {
-        let mut peers: Vec<_> = self.peers.iter().collect();
+        let mut peers: Vec<_> = self
+            .peers
+            .iter()
+            .map(|(key, peer)| (key, &**peer))
+            .collect();
         peers.sort_by(|(a_key, a), (b_key, b)| {
             (b.judgements.worst().cmp(&a.judgements.worst()))
                 .then_with(|| b.flows.cmp(&a.flows))
@@ -320,7 +333,7 @@ pub struct ServerKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
     /// Names that clients asked for.
-    pub snis: SmallMap<Box<str>, u64>,
+    pub snis: SmallMap<Arc<str>, u64>,
     /// How it greets.
     pub banners: SmallMap<Box<str>, u64>,
     /// What is spoken.
@@ -341,13 +354,11 @@ pub struct Server {
 
 impl Server {
     pub(super) fn add(&mut self, record: &FlowRecord) {
-        for (names, name) in [
-            (&mut self.snis, record.sni.as_deref()),
-            (&mut self.banners, record.server_name_banner.as_deref()),
-        ] {
-            if let Some(name) = name {
-                count_name(names, name);
-            }
+        if let Some(name) = &record.sni {
+            self.snis.count_text(&shared(name), MAX_NAMES);
+        }
+        if let Some(name) = &record.server_name_banner {
+            count_name(&mut self.banners, name);
         }
         self.services.count(record.service, MAX_WORDS);
         self.negotiated.count(record.negotiated_version, MAX_WORDS);
@@ -406,7 +417,7 @@ fn cmp_peer(key: &PeerKey, record: &FlowRecord) -> Ordering {
     address
         .cmp(&record.server_ip)
         .then_with(|| port.cmp(&record.server_port))
-        .then_with(|| sni.as_deref().cmp(&record.sni.as_deref().map(short)))
+        .then_with(|| cmp_name(sni.as_ref(), record.sni.as_ref()))
         .then_with(|| service.cmp(&record.service))
 }
 
@@ -414,8 +425,25 @@ fn peer_key(record: &FlowRecord) -> PeerKey {
     PeerKey {
         address: record.server_ip,
         port: record.server_port,
-        sni: record.sni.as_deref().map(shortened),
+        sni: record.sni.as_ref().map(shared),
         service: record.service,
+    }
+}
+
+/// As comparing the texts, which are often the same one.
+fn cmp_name(key: Option<&Arc<str>>, name: Option<&Arc<str>>) -> Ordering {
+    match (key, name) {
+        (Some(key), Some(name)) if Arc::ptr_eq(key, name) => Ordering::Equal,
+        (key, name) => key.map(|key| &**key).cmp(&name.map(|name| short(name))),
+    }
+}
+
+/// The name, the same one where it is short enough.
+fn shared(name: &Arc<str>) -> Arc<str> {
+    if name.len() <= MAX_NAME_BYTES {
+        Arc::clone(name)
+    } else {
+        short(name).into()
     }
 }
 

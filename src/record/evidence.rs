@@ -8,6 +8,7 @@ use super::{Act, Cause, FlowRecord, Outcome, Upgrade, Verdict, Version};
 use crate::hello::Offer;
 use crate::hello::registry::CipherSuite;
 use crate::policy::simulate::Chosen;
+use crate::prefetch;
 use crate::time::Timestamp;
 
 /// What is kept of one flow.
@@ -86,6 +87,14 @@ impl Evidences {
         }
         self.0.push(Evidence::of(record));
         self.tidy();
+    }
+
+    /// Asks for what [`Self::add`] compares with.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        if let Some(last) = self.0.last() {
+            prefetch::whole(last);
+        }
     }
 
     pub(super) fn merge(&mut self, other: Self) {

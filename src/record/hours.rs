@@ -1,11 +1,13 @@
 //! The hours of the capture in which something was seen.
 
+use smallvec::SmallVec;
+
 use crate::time::Timestamp;
 
 /// A set of whole hours since the epoch, as ranges that neither touch nor overlap, in order. A device seen all month
 /// is one range, and the union of sets does not depend on their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hours(Vec<(u64, u64)>);
+pub struct Hours(SmallVec<[(u64, u64); 1]>);
 
 impl Hours {
     /// Adds all hours from that of `first` to that of `last`, unless that would need more than `max_ranges` ranges.
@@ -43,7 +45,7 @@ impl Hours {
     }
 
     /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

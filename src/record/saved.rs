@@ -284,8 +284,8 @@ impl Reader {
             ech: saved.ech == Some(true),
             fallback_scsv: saved.fallback_scsv == Some(true),
             has_server_name: line.sni.is_some(),
-            ja3: saved.ja3.clone(),
-            ja4: saved.ja4.clone(),
+            ja3: saved.ja3.as_deref().map(Into::into),
+            ja4: saved.ja4.as_deref().map(Into::into),
             from_record: true,
             ..Offer::default()
         };

@@ -3,12 +3,18 @@
 
 use std::cmp::Ordering;
 use std::mem;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
+
+use crate::prefetch;
 
 /// Keys in order, each with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmallMap<K, V>(SmallVec<[(K, V); 1]>);
+
+/// Keys that are compared with one after the other.
+const FEW: usize = 4;
 
 impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
@@ -23,7 +29,12 @@ impl<K: Ord, V> SmallMap<K, V> {
     where
         V: Default,
     {
-        let found = self.0.binary_search_by(|(k, _)| k.cmp(&key));
+        // Nearly every map is as small as that, and to be equal is quicker told than to be less.
+        let first = self.0.iter().take(FEW).position(|(k, _)| *k == key);
+        let found = match first {
+            Some(at) => Ok(at),
+            None => self.0.binary_search_by(|(k, _)| k.cmp(&key)),
+        };
         self.at(found, || key, cap)
     }
 
@@ -59,6 +70,17 @@ impl<K: Ord, V> SmallMap<K, V> {
             }
         };
         self.0.get_mut(at).map(|(_, v)| v)
+    }
+
+    /// Asks for the keys and values where a search looks first.
+    #[inline]
+    pub fn prefetch(&self) {
+        let half = self.0.len() / 2;
+        for at in [half, half / 2, half + half / 2] {
+            if let Some(entry) = self.0.get(at) {
+                prefetch::first_lines(entry, 1);
+            }
+        }
     }
 
     /// The entries, the greatest key first.
@@ -119,10 +141,12 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 }
 
-impl<K: Ord + Clone> SmallMap<K, u64> {
-    /// As [`SmallMap::count`], for a key that is copied only where it is new.
-    pub fn count_ref(&mut self, key: &K, cap: usize) {
-        if let Some(n) = self.entry_by(|k| k.cmp(key), || key.clone(), cap) {
+impl SmallMap<Arc<str>, u64> {
+    /// As [`SmallMap::count`], for a text that is often the same one, and is looked at only where it is not.
+    pub fn count_text(&mut self, key: &Arc<str>, cap: usize) {
+        if let Some((_, n)) = self.0.iter_mut().find(|(k, _)| Arc::ptr_eq(k, key)) {
+            *n += 1;
+        } else if let Some(n) = self.entry_by(|k| k.cmp(key), || Arc::clone(key), cap) {
             *n += 1;
         }
     }

@@ -1,15 +1,19 @@
 //! What is counted over all flows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 
-use hashbrown::HashMap;
 use hdrhistogram::Histogram;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+use smallvec::SmallVec;
 
 use super::{
     Carrier, Cause, Connector, ConnectorKey, Device, DeviceKey, FlowRecord, Mac, Outcome, Server,
     ServerKey, SmallMap, Upgrade, Verdict, Version, Visibility,
 };
 use crate::hello::registry::CipherSuite;
+use crate::prefetch;
 
 /// Counts over flows. Each shard has one; at the end they are merged, and the order of merging does not matter.
 ///
@@ -37,8 +41,8 @@ pub struct Tally {
     /// Microseconds from the ClientHello to the ServerHello.
     hello_us: SmallMap<Option<&'static str>, HelloTimes>,
     /// Boxed: half of a map's places are empty after it grew.
-    devices: HashMap<DeviceKey, Box<Device>, foldhash::fast::FixedState>,
-    servers: HashMap<ServerKey, Box<Server>, foldhash::fast::FixedState>,
+    devices: IndexMap<DeviceKey, Box<Device>, foldhash::fast::FixedState>,
+    servers: IndexMap<ServerKey, Box<Server>, foldhash::fast::FixedState>,
     /// Verdicts by service.
     pub verdicts_by_service: SmallMap<(Option<&'static str>, Verdict), u64>,
     /// Verdicts of the flows that began in an hour, counted since the epoch.
@@ -93,8 +97,8 @@ impl Tally {
             upgrades: SmallMap::default(),
             unseen: SmallMap::default(),
             hello_us: SmallMap::default(),
-            devices: HashMap::default(),
-            servers: HashMap::default(),
+            devices: IndexMap::default(),
+            servers: IndexMap::default(),
             verdicts_by_service: SmallMap::default(),
             verdicts_by_hour: SmallMap::default(),
             suites: SmallMap::default(),
@@ -107,8 +111,36 @@ impl Tally {
         }
     }
 
+    /// Counts flows, in their order.
+    pub fn add_all<'r>(&mut self, mut records: impl Iterator<Item = &'r FlowRecord>) {
+        // In steps: what one asks for, the next finds. With thousands of devices, to count is to wait for their lines.
+        loop {
+            let some: SmallVec<[_; AT_A_TIME]> = records
+                .by_ref()
+                .take(AT_A_TIME)
+                .map(|record| (record, self.places(record)))
+                .collect();
+            if some.is_empty() {
+                return;
+            }
+            for (_, places) in &some {
+                if let Some((_, device)) = places.device.and_then(|at| self.devices.get_index(at)) {
+                    device.prefetch();
+                }
+            }
+            for (record, places) in some {
+                self.add_at(record, places);
+            }
+        }
+    }
+
     /// Counts one flow.
     pub fn add(&mut self, record: &FlowRecord) {
+        let places = self.places(record);
+        self.add_at(record, places);
+    }
+
+    fn add_at(&mut self, record: &FlowRecord, places: Places) {
         self.flows += 1;
         self.negotiated
             .count(record.negotiated_version, MAX_VERSIONS);
@@ -162,8 +194,14 @@ impl Tally {
         ) {
             times.record(us);
         }
-        self.add_to_device(record);
-        self.add_to_server(record);
+        match places.device.and_then(|at| self.devices.get_index_mut(at)) {
+            Some((_, device)) => device.add(record),
+            None => self.flows_of_unlisted_devices += 1,
+        }
+        match places.server.and_then(|at| self.servers.get_index_mut(at)) {
+            Some((_, server)) => server.add(record),
+            None => self.flows_of_unlisted_servers += 1,
+        }
     }
 
     /// Takes in all counts of `other`.
@@ -203,7 +241,7 @@ impl Tally {
             .copied()
             .collect();
         for key in behind_routers {
-            if let Some(device) = self.devices.remove(&key) {
+            if let Some(device) = self.devices.swap_remove(&key) {
                 let key = DeviceKey { mac: None, ..key };
                 self.devices.entry(key).or_default().merge(*device);
             }
@@ -240,26 +278,18 @@ impl Tally {
             .map(|(service, times)| (*service, times))
     }
 
-    fn add_to_device(&mut self, record: &FlowRecord) {
+    /// The lines of the flow's device and server, which are made where there are none yet, and asked for.
+    fn places(&mut self, record: &FlowRecord) -> Places {
         // A server's packets alone tell nothing of the client's stack, but the client is known all the same.
-        let key = DeviceKey::of(record);
-        if self.devices.len() >= self.max_devices && !self.devices.contains_key(&key) {
-            self.flows_of_unlisted_devices += 1;
-            return;
-        }
-        self.devices.entry(key).or_default().add(record);
-    }
-
-    fn add_to_server(&mut self, record: &FlowRecord) {
+        let device = place(&mut self.devices, DeviceKey::of(record), self.max_devices);
         let key = ServerKey {
             address: record.server_ip,
             port: record.server_port,
         };
-        if self.servers.len() >= self.max_servers && !self.servers.contains_key(&key) {
-            self.flows_of_unlisted_servers += 1;
-            return;
+        Places {
+            device,
+            server: place(&mut self.servers, key, self.max_servers),
         }
-        self.servers.entry(key).or_default().add(record);
     }
 
     /// Hardware addresses with more network addresses of one family than a host has. A host has one IPv4 address,
@@ -281,6 +311,37 @@ impl Tally {
         counts.into_keys().collect()
     }
 }
+
+/// Where a flow is counted; `None` where the cap left no line for it.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    device: Option<usize>,
+    server: Option<usize>,
+}
+
+/// The line of `key`, which is asked for, and made where there is none and fewer than `most`.
+fn place<K: Hash + Eq, V: Default>(
+    lines: &mut IndexMap<K, Box<V>, foldhash::fast::FixedState>,
+    key: K,
+    most: usize,
+) -> Option<usize> {
+    let full = lines.len() >= most;
+    match lines.entry(key) {
+        Entry::Occupied(line) => {
+            prefetch::whole(&**line.get());
+            Some(line.index())
+        }
+        Entry::Vacant(_) if full => None,
+        Entry::Vacant(line) => {
+            let at = line.index();
+            line.insert(Box::default());
+            Some(at)
+        }
+    }
+}
+
+/// Flows whose lines are looked up together.
+const AT_A_TIME: usize = 8;
 
 /// Times from hello to hello.
 #[derive(Clone, Debug, PartialEq)]
@@ -357,7 +418,7 @@ mod tests {
                 |((client, mac, server, version, time), (verdict, outcome, route, us))| {
                     let offer = Offer {
                         versions: vec![V(0x0301 + version)],
-                        ja4: (version > 1).then(|| format!("ja4-{client}")),
+                        ja4: (version > 1).then(|| format!("ja4-{client}").into()),
                         ..Offer::default()
                     };
                     FlowRecord {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -569,8 +570,8 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
             .map(|(v, _)| (*v).clone())
             .collect(),
         stack: stack_name(key, device),
-        ja4: prints(&device.ja4),
-        ja3: prints(&device.ja3),
+        ja4: names(&device.ja4),
+        ja3: names(&device.ja3),
         services: counts(&services, |s| s.map(Into::into)),
         servers: peers
             .iter()
@@ -602,8 +603,9 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
 
 /// The stack's name: its most frequent JA4, else JA3, else a hash of ours over what it offers.
 pub(super) fn stack_name(key: &DeviceKey, device: &Device) -> Option<String> {
-    let most = |prints: &SmallMap<String, u64>| {
-        prints.by_count().first().map(|(print, _)| (*print).clone())
+    let most = |prints: &SmallMap<Arc<str>, u64>| {
+        let by_count = prints.by_count();
+        by_count.first().map(|(print, _)| String::from(&***print))
     };
     most(&device.ja4)
         .or_else(|| most(&device.ja3))
@@ -691,14 +693,9 @@ fn flows_by_verdict(judgements: &Judgements) -> Counts {
     counts(&judgements.verdicts, |v| Some(v.name().into()))
 }
 
-fn names(names: &SmallMap<Box<str>, u64>) -> Vec<String> {
+fn names(names: &SmallMap<impl Ord + AsRef<str>, u64>) -> Vec<String> {
     let by_count = names.by_count().into_iter().take(MAX_NAMES);
-    by_count.map(|(name, _)| String::from(&**name)).collect()
-}
-
-fn prints(prints: &SmallMap<String, u64>) -> Vec<String> {
-    let by_count = prints.by_count().into_iter().take(MAX_NAMES);
-    by_count.map(|(print, _)| print.clone()).collect()
+    by_count.map(|(name, _)| name.as_ref().into()).collect()
 }
 
 fn time(time: Timestamp) -> String {
