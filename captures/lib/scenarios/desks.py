@@ -1,8 +1,8 @@
-"""Remote desktops and databases of Microsoft's protocols: RDP, TDS."""
+"""Remote desktops, and databases of Microsoft's: RDP, VNC, TDS."""
 
-from ..ends import rdp, tds
+from ..ends import line_client, rdp, tds, vnc
 from ..lab import scenario
-from .mail import in_clear, left, upgraded
+from .mail import VERSIONS, in_clear, left, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
 
 
@@ -34,6 +34,50 @@ def desktops(lab):
         connect(3393, "rdp", in_clear("ms-wbt-server", "not-requested", **WORK, **NONE))
         # Asked for TLS with CredSSP, it does not want what xrdp picks: TLS alone.
         connect(3389, "nla", left("ms-wbt-server"))
+
+
+class Displays:
+    """Displays of one host, by their ports, and a viewer on another."""
+
+    def __init__(self, lab, ports):
+        self.lab, (self.client, self.server) = lab, lab.pair()
+        lab.truth.uses(vnc.name(), line_client.name(lab.tools))
+        cert = lab.ca.issue("vnc.example")
+        self.ports = {port: lab.start(vnc.server(self.server, lab.folder / f"display-{port}", *cert, port, *how)) for port, how in ports.items()}
+
+    def view(self, port, types, expect, only=None):
+        seen = len(self.ports[port].lines)
+        said = vnc.view(self.client, self.lab.folder, self.server.ip, port, types, self.lab.ca.pem, only)
+        self._add(port, said.expect(**expect), said, seen)
+
+    def talk(self, port, expect, *steps):
+        seen = len(self.ports[port].lines)
+        said = line_client.session(self.lab.tools, self.client, self.server.ip, port, "<^RFB 003.008\\n", r">>RFB 003.008\n", "<\\x01\\x13", *steps)
+        self._add(port, expect, said, seen)
+
+    def _add(self, port, expect, said, seen):
+        # What the project's own client says is of bytes, which the server's log tells in words.
+        line = said.line if "{" not in said.line else "RFB 003.008"
+        self.lab.truth.add(self.client, self.server, port, {**expect, "server_name_banner": "RFB 003.008"}, line, vnc.log(self.ports[port], seen).line, said.port)
+
+
+@scenario("vnc.pcap", "VNC by TigerVNC, VeNCrypt: certificates at TLS 1.0 to 1.3, without one, a password in TLS; offered and unused, not offered, a password in the clear, TLS accepted and not begun")
+def vnc_displays(lab):
+    displays = Displays(lab, {5900: ("X509None,TLSNone,TLSPlain,VncAuth,None",), 5901: ("VncAuth,None",), 5902: ("Plain",), 5903: ("X509None",)})
+    view, talk = displays.view, displays.talk
+    with lab.record():
+        for version in VERSIONS:
+            view(5900, "X509None", upgraded("rfb", client_max_version=version, negotiated_version=version), version)
+        for types in ("TLSNone", "TLSPlain"):
+            view(5900, types, upgraded("rfb", negotiated_version="TLS 1.2"), "TLS 1.2")
+        view(5900, "None", in_clear("rfb", "offered-unused", **WORK, **NONE))
+        # A challenge and its response.
+        view(5900, "VncAuth", in_clear("rfb", "offered-unused", **WORK, **NONE))
+        view(5901, "VncAuth", in_clear("rfb", "not-offered", **WORK, **NONE))
+        view(5901, "X509None", in_clear("rfb", "not-offered", **IDLE, **NONE))
+        view(5902, "Plain", in_clear("rfb", "not-offered", **WORK, **SECRET))  # VeNCrypt, and no TLS in it.
+        talk(5903, in_clear("rfb", "offered-unused", **IDLE, **NONE))
+        talk(5903, left("rfb"), r">>\x13", "<\\x00\\x02", r">>\x00\x02", "<\\x00\\x01\\x00\\x00\\x01\\x04", r">>\x00\x00\x01\x04", "<\\x01")
 
 
 @scenario("tds.pcap", "TDS by FreeTDS at a small server of this project's: TLS 1.0 to 1.2 in its packets, on either side's wish, not offered, not offered and left")
