@@ -14,7 +14,8 @@ A field that `expect` leaves out is one that they did not tell of; `null` means 
 Connections stand in the order in which they were opened; where `client_port` is null, match those between the same endpoints in that order.
 
 Debian has no server that speaks TDS: `tds.pcap` is made with a small one of this project's (`clients/tds_server.py`), which speaks PRELOGIN, wraps TLS
-in its packets by Python's ssl, and refuses every login.
+in its packets by Python's ssl, and refuses every login. Nor has it a broker that answers the TLS header of AMQP 1.0: those connections of `amqp.pcap` go to
+`clients/amqp_tls_server.py`, which knows that header and SASL's, and no more.
 
 To remake them: `captures/make` (all), `captures/make NAME...` (some), `captures/make --list`. It needs root, Debian 12 and Rust, and installs the rest;
 all of them take about a quarter of an hour.
