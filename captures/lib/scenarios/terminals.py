@@ -1,0 +1,46 @@
+"""Terminals: Telnet with START_TLS."""
+
+import time
+
+from .. import ciphers
+from ..ends import telnet
+from ..lab import scenario
+from .mail import failed, in_clear, upgraded
+from .upgrades import IDLE, NONE, SECRET, WORK
+
+VERSIONS = {"TLS 1.0": "TLSv1", "TLS 1.1": "TLSv1.1", "TLS 1.2": "TLSv1.2", "TLS 1.3": "TLSv1.3"}
+
+
+@scenario("telnet.pcap", "Telnet by C-Kermit and s3270: START_TLS at TLS 1.0 to 1.3, offered and unused with and without going on, refused likewise, not requested, no version in common; passwords in the clear and within TLS")
+def terminals(lab):
+    client, server = lab.pair()
+    lab.truth.uses(*telnet.names())
+    cert = lab.ca.issue("terminal.example")
+    port = 2300
+    greeted = {"server_name_banner": telnet.GREETING}
+
+    def connect(expect, server_tls, client_tls, most="TLSv1.3", least="TLSv1", ask=telnet.kermit):
+        nonlocal port
+        port += 1
+        with telnet.server(server, lab.folder, *cert, port, server_tls, least) as there:
+            said = ask(client, lab.folder, server.ip, port, client_tls, most)
+            time.sleep(0.4)
+            log = telnet.read(there.text)
+        if callable(expect):
+            expect = expect(log)
+        suite = {"cipher_suite": ciphers.iana(said.cipher)} if said.cipher else {}
+        lab.truth.add(client, server, port, {**expect, **suite}, said.line, log.line, said.port)
+
+    with lab.record():
+        for version, name in VERSIONS.items():
+            connect({**upgraded("telnet"), "carrier": "tls", "outcome": "negotiated", "negotiated_version": version, "client_max_version": version}, "requested", "accepted", name)
+        # s3270 may still negotiate its window's size between its FOLLOWS and its hello, and then the server finds no TLS there.
+        connect(lambda log: {**upgraded("telnet"), "carrier": "tls", "outcome": "negotiated"} if "[TLS - OK]" in log.text else {**failed("telnet"), "negotiated_version": None},
+                "required", "accepted", ask=telnet.s3270)
+        connect({**in_clear("telnet", "offered-unused", **WORK, **SECRET), **greeted}, "requested", "refused")
+        connect(in_clear("telnet", "offered-unused", **IDLE, **NONE), "required", "refused")
+        connect({**in_clear("telnet", "refused", **WORK, **SECRET), **greeted}, "refused", "requested")
+        connect(in_clear("telnet", "refused", **IDLE, **NONE), "refused", "required")
+        connect({**in_clear("telnet", "not-requested", **WORK, **SECRET), **greeted}, "refused", "refused")
+        too_old = {"negotiated_version": None, "client_max_version": "TLS 1.0", "outcome": "refused-by-server", "alerts": ["server fatal protocol_version"]}
+        connect({**failed("telnet"), **too_old}, "requested", "accepted", "TLSv1", "TLSv1.2")
