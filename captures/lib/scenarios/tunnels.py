@@ -1,14 +1,55 @@
-"""Connections that go through others: SOCKS at Dante, PROXY headers by HAProxy."""
+"""Connections that go through others: CONNECT at squid, SOCKS at Dante, PROXY headers by HAProxy."""
 
 import re
 
-from ..ends import dante, haproxy, line_client, mail_client, nginx, openssl, postfix
+from ..ends import dante, haproxy, line_client, mail_client, nginx, openssl, postfix, squid
 from ..lab import scenario
 from ..process import run
 from ..said import Said, pick
 from .mail import BANNER, HOST, LOGIN, PYTHON_VERSION, in_clear, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
 from .versions import both
+
+
+@scenario("squid.pcap", "CONNECT at squid: TLS 1.0, 1.2, 1.3 and HTTP in the clear through it, nothing sent; refused by port, without a name, with a wrong password, for want of a server; a password in the clear, at once and after a 407")
+def connect_at_squid(lab):
+    network = lab.network()
+    client, proxy, server = (network.host(name, address) for name, address in (
+        ("client", "10.20.0.10/24"), ("proxy", "10.20.0.3/24"), ("server", "10.20.0.1/24")))
+    agent = "curl/" + run(["curl", "--version"]).split()[1]
+    lab.truth.uses(agent.replace("/", " "), squid.name(), nginx.name())
+    lab.start(nginx.Nginx(server, lab.folder / "nginx", nginx.site(*lab.ca.issue("www.example"))))
+    lab.start(nginx.Nginx(server, lab.folder / "plain", {"listen": "80", "location": 'return 200 "hello\\n";'}, template=nginx.PLAIN))
+    tunnel = lab.start(squid.Squid(proxy, lab.folder / "squid", "desk", "secret-of-the-test"))
+    asked = {"via": "http-connect", "client_name": agent}
+    refused = {"upgrade": "refused", "carrier": None, "negotiated_version": None, **IDLE}
+
+    def curl(expect, *options, port=3128, target=443, scheme="https"):
+        local = client.next_port()
+        text = run(client.enter("curl", "-sS", "-v", "-k", "-p", "-x", f"http://{proxy.ip}:{port}", *options, f"{scheme}://{server.ip}:{target}/"))
+        said = Said(text=text, line=pick(text, "SSL connection using", "< HTTP/1.1 ", "CONNECT tunnel", "curl: (", "hello"), port=local)
+        found = re.search(r"SSL connection using (\S+) / (\S+)", text)
+        if found:
+            said.version, said.cipher = found[1], found[2]
+        tunnel.wait_for(f"{local} ")
+        log = " | ".join(line for line in tunnel.lines if line.startswith(f"{local} "))
+        lab.truth.add(client, proxy, port, said.expect(**asked, via_target=f"{server.ip}:{target}", **expect), said.line, log, local)
+
+    def granted(secret=NONE):
+        return {"upgrade": "upgraded", **IDLE, **secret}
+
+    with lab.record(filter=f"tcp and host {client.ip}"):
+        for number in (0, 2, 3):
+            curl({**granted(), "client_max_version": f"TLS 1.{number}"}, "--tlsv1.0", "--tls-max", f"1.{number}", "--ciphers", openssl.ANY)
+        curl({"upgrade": "accepted-no-hello", "carrier": None, **WORK, **NONE}, target=80, scheme="http")
+        curl({**refused, **NONE}, target=8443)
+        curl({**refused, **NONE}, target=444)
+        curl({**refused, **NONE}, port=3129)
+        curl({**refused, **SECRET}, "--proxy-user", "desk:wrong-of-the-test", port=3129)
+        curl(granted(SECRET), "--proxy-user", "desk:secret-of-the-test", port=3129)
+        curl(granted(SECRET), "--proxy-anyauth", "--proxy-user", "desk:secret-of-the-test", port=3129)
+        said = line_client.session(lab.tools, client, proxy.ip, 3128, f">CONNECT {server.ip}:443 HTTP/1.1", ">", "< 200 ")
+        lab.truth.add(client, proxy, 3128, {"via": "http-connect", "via_target": f"{server.ip}:443", "upgrade": "accepted-no-hello", "carrier": None, **IDLE, **NONE}, said.line, client_port=said.port)
 
 
 @scenario("socks.pcap", "SOCKS 4 and 5 at Dante: TLS 1.0, 1.2, 1.3 and HTTP in the clear through it, nothing sent; 5 refused, also to a name and with a password; the proxy's own connections behind it")
