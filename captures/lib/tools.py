@@ -14,7 +14,7 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "slapd": "slapd", "ldapsearch": "ldap-utils", "/usr/lib/postgresql/15/bin/postgres": "postgresql-15", "psql": "postgresql-client-15",
     "tinyproxy": "tinyproxy", "prosody": "prosody", "mariadbd": "mariadb-server", "mariadb": "mariadb-client", "inspircd": "inspircd",
     "/usr/lib/dovecot/managesieve-login": "dovecot-managesieved", "/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "haproxy": "haproxy", "danted": "dante-server",
-    "cupsd": "cups-daemon", "ipptool": "cups-ipp-utils", "xrdp": "xrdp", "xfreerdp": "freerdp2-x11", "xvfb-run": "xvfb", "tsql": "freetds-bin", "cc": "gcc",
+    "cupsd": "cups-daemon", "ipptool": "cups-ipp-utils", "xrdp": "xrdp", "xfreerdp": "freerdp2-x11", "freerdp-shadow-cli": "freerdp2-shadow-x11", "xvfb-run": "xvfb", "tsql": "freetds-bin", "cc": "gcc",
     "Xtigervnc": "tigervnc-standalone-server", "tigervncpasswd": "tigervnc-tools", "xtigervncviewer": "tigervnc-viewer",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server", "amqp-publish": "amqp-tools", "/usr/lib/python3/dist-packages/proton": "python3-qpid-proton",
     "squid": "squid", "kermit": "ckermit", "s3270": "s3270",

@@ -1,4 +1,4 @@
-"""xrdp, and FreeRDP's client on a screen that nobody sees."""
+"""xrdp, FreeRDP's own server, and FreeRDP's client on a screen that nobody sees."""
 
 import functools
 import re
@@ -53,6 +53,18 @@ class Xrdp(Background):
     def lines(self):
         # What it prints is held back until it ends.
         return (self.log.read_text(errors="replace").splitlines() if self.log.exists() else []) + super().lines
+
+
+def shadow(host, folder, port, security):
+    """FreeRDP's server, which shares a screen, and takes one kind of security alone ("rdp", "tls", "nla")."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["xvfb-run", "-a", "freerdp-shadow-cli", f"/port:{port}", f"/sec:{security}", "-auth"]
+    return Background(host.enter(*words), env={"HOME": str(folder), "WLOG_LEVEL": "DEBUG"})
+
+
+def read_shadow(lines):
+    text = re.sub(r"^\[[^]]*\] \[[^]]*\] ", "", "\n".join(lines), flags=re.M)
+    return pick(text, "server supports only", "Protocol security negotiation failure", "Protocol security: ", "rdp_server_accept_nego() fail")[:400]
 
 
 def connect(client, address, port, security):

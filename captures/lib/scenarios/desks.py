@@ -1,5 +1,7 @@
 """Remote desktops, and databases of Microsoft's: RDP, VNC, TDS."""
 
+import time
+
 from ..ends import line_client, rdp, tds, vnc
 from ..lab import scenario
 from .mail import VERSIONS, in_clear, left, upgraded
@@ -34,6 +36,24 @@ def desktops(lab):
         connect(3393, "rdp", in_clear("ms-wbt-server", "not-requested", **WORK, **NONE))
         # Asked for TLS with CredSSP, it does not want what xrdp picks: TLS alone.
         connect(3389, "nla", left("ms-wbt-server"))
+
+
+@scenario("rdp-refused.pcap", "RDP by FreeRDP at FreeRDP's server that takes one kind of security alone: TLS not allowed, CredSSP required, TLS required of a client that asks for none; and upgraded")
+def desktops_refused(lab):
+    client, server = lab.pair()
+    lab.truth.uses(rdp.name()[1])
+    cases = ((3390, "rdp", "tls", in_clear("ms-wbt-server", "refused", **IDLE, **NONE)), (3391, "nla", "tls", in_clear("ms-wbt-server", "refused", **IDLE, **NONE)),
+             (3392, "tls", "rdp", in_clear("ms-wbt-server", "not-requested", **IDLE, **NONE)),
+             (3393, "tls", "tls", upgraded("ms-wbt-server", carrier="tls", outcome="negotiated")))
+    with lab.record():
+        for port, takes, wants, expect in cases:
+            with rdp.shadow(server, lab.folder / "home", port, takes) as there:
+                end = time.monotonic() + 15
+                while f":{port} " not in server.sh("ss", "-tln") and time.monotonic() < end:
+                    time.sleep(0.1)
+                said = rdp.connect(client, server.ip, port, wants)
+                log = rdp.read_shadow(there.lines)
+            lab.truth.add(client, server, port, {**expect, "client_name": "desk"}, said.line, log, said.port)
 
 
 class Displays:
