@@ -32,7 +32,7 @@ def name():
     return "PostgreSQL " + subprocess.run([f"{PROGRAMS}/postgres", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[2]
 
 
-def server(host, folder, cert, key, port=5432, ssl="on"):
+def server(host, folder, cert, key, port=5432, ssl="on", more=""):
     def as_postgres(*words):
         return ["runuser", "-u", "postgres", "--", *map(str, words)]
 
@@ -43,7 +43,7 @@ def server(host, folder, cert, key, port=5432, ssl="on"):
     subprocess.run(as_postgres(f"{PROGRAMS}/initdb", "-D", data, "-A", "password", "-U", "postgres", f"--pwfile={folder}/password", "--no-sync"),
                    check=True, stdout=subprocess.DEVNULL, cwd="/")
     with (data / "postgresql.conf").open("a") as config:
-        config.write(CONFIG.format(port=port, ssl=ssl))
+        config.write(CONFIG.format(port=port, ssl=ssl) + more)
     (data / "pg_hba.conf").write_text("host all all 0.0.0.0/0 password\n")
     for source, target in ((cert, "server.pem"), (key, "server.key")):
         shutil.copy(source, data / target)
@@ -52,14 +52,14 @@ def server(host, folder, cert, key, port=5432, ssl="on"):
     return Background(host.enter(*as_postgres(f"{PROGRAMS}/postgres", "-D", data)), ready="ready to accept connections", cwd="/")
 
 
-def psql(client, folder, host, port=5432, **parameters):
+def psql(client, folder, host, port=5432, env=None, **parameters):
     config = folder / "any-level.cnf"
     config.write_text(OPENSSL_CONF)
     local = client.next_port()
     words = {"host": host, "port": port, "user": "postgres", "dbname": "postgres", "password": PASSWORD, "gssencmode": "disable", **parameters}
     text = run(client.enter("psql", "-X", " ".join(f"{k}={v}" for k, v in words.items()), "-c", r"\conninfo", "-c", "select 1"),
-               env={"OPENSSL_CONF": str(config)})
-    said = Said(text=text, line=pick(text, "SSL connection", "error", "You are connected"), port=local)
+               env={"OPENSSL_CONF": str(config), **(env or {})})
+    said = Said(text=text, line=pick(text, "SSL connection", "GSSAPI-encrypted", "error", "You are connected"), port=local)
     found = re.search(r"SSL connection \(protocol: (\S+), cipher: (\S+),", text)
     if found:
         said.version, said.cipher = found[1], found[2]

@@ -3,7 +3,7 @@
 import re
 import time
 
-from ..ends import ldap, nginx, openssl, postgres, tinyproxy, vsftpd
+from ..ends import kerberos, ldap, nginx, openssl, pgbouncer, postgres, tinyproxy, vsftpd
 from ..lab import scenario
 from ..process import run
 from ..said import Said, pick
@@ -40,6 +40,43 @@ def postgresql(lab):
         lab.truth.add(client, server, 5433, in_clear("postgresql", "refused", **WORK, **SECRET), said.line, log, said.port)
         said, log = psql(5433, plain, "connection received", sslmode="require")
         lab.truth.add(client, server, 5433, in_clear("postgresql", "refused", **IDLE, **NONE), said.line, log, said.port)
+
+
+@scenario("postgresql-gss.pcap", "psql with a Kerberos ticket, which asks for encryption by GSSAPI first: refused, then TLS 1.0, 1.2, 1.3, and without TLS; accepted and failed, then TLS on a new connection; accepted and used")
+def postgresql_gss(lab):
+    client, server = lab.pair()
+    lab.truth.uses(postgres.name(), pgbouncer.name())
+    realm = kerberos.Realm(server, lab.folder / "realm")
+    realm.service("postgres/db.example")
+    lab.start(realm.server())
+    realm.ticket(client, "desk", postgres.PASSWORD)
+    cert = lab.ca.issue("db.example")
+    keys = f"krb_server_keyfile = 'FILE:{realm.keytab}'\n"
+    known = lab.start(postgres.server(server, lab.folder / "known", *cert, more=keys))
+    unknown = lab.start(postgres.server(server, lab.folder / "unknown", *cert, port=5433))
+    pool = lab.start(pgbouncer.server(server, lab.folder / "pool", *cert, server.ip, 5433, postgres.PASSWORD))
+    clear = lab.start(pgbouncer.server(server, lab.folder / "clear", *cert, server.ip, 5433, postgres.PASSWORD, 6433, "disable"))
+
+    def psql(port, log_of, what, **parameters):
+        seen = len(log_of.lines)
+        said = postgres.psql(client, lab.folder, "db.example", port, env=realm.env, **{"hostaddr": server.ip, "gssencmode": "prefer", **parameters})
+        log = log_of.wait_for(what, after=seen)
+        return said, re.sub(r"^\S+ \S+ \S+ \[\d+\] |\(/var\S+\)", "", log)
+
+    with lab.record(filter=f"tcp and host {client.ip} and not port 88"):
+        for version in ("TLSv1", "TLSv1.2", "TLSv1.3"):
+            said, log = psql(6432, pool, "login attempt", sslmode="require", ssl_min_protocol_version="TLSv1", ssl_max_protocol_version=version)
+            expect = said.expect(**upgraded("postgresql"))
+            lab.truth.add(client, server, 6432, {**expect, "client_max_version": expect["negotiated_version"]}, said.line, log, said.port)
+        said, log = psql(6433, clear, "login attempt", sslmode="prefer")
+        lab.truth.add(client, server, 6433, in_clear("postgresql", "refused", **WORK, **SECRET), said.line, log, said.port)
+        said, log = psql(6432, pool, "login attempt", sslmode="disable")
+        lab.truth.add(client, server, 6432, in_clear("postgresql", "not-requested", **WORK, **SECRET), said.line, log, said.port)
+        said, log = psql(5433, unknown, "connection authorized", sslmode="prefer")
+        lab.truth.add(client, server, 5433, in_clear("postgresql", "not-requested", **IDLE, **NONE), said.line, unknown.wait_for("could not accept GSSAPI security context"), said.port)
+        lab.truth.add(client, server, 5433, said.expect(**upgraded("postgresql")), said.line, log, said.port)
+        said, log = psql(5432, known, "connection authorized", sslmode="disable", gssencmode="require")
+        lab.truth.add(client, server, 5432, {**in_clear("postgresql", "not-requested", **NONE)}, said.line, log, said.port)
 
 
 @scenario("ldap.pcap", "LDAP: StartTLS at TLS 1.0, 1.2, 1.3, refused by a server without TLS, a bind with a password in the clear, an anonymous search; LDAPS")
