@@ -1,0 +1,72 @@
+"""Requests for TLS that came to nothing, at servers that other captures show in better health."""
+
+import time
+
+from ..ends import dovecot, inn, inspircd, ldap, line_client, mail_client, mariadb, openssl, postfix, postgres, prosody, vsftpd
+from ..lab import scenario
+from .mail import BANNER, HOST, LOGIN, failed, hand_over, in_clear, upgraded
+from .upgrades import IDLE, NONE, SECRET, WORK
+
+
+@scenario("certificate-refused.pcap", "A client that refuses the certificate after the upgrade, TLS 1.2: XMPP, NNTP, IRC, ManageSieve, LMTP, FTP, LDAP, PostgreSQL, MariaDB, IMAP, POP3")
+def certificate_refused(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), prosody.name(), inn.name(), inspircd.name(), dovecot.name(), vsftpd.name(), ldap.name(), postgres.name(), mariadb.name())
+    cert, folder = lab.ca.issue("chat.example"), lab.folder
+    more = dovecot.LMTP.format(ssl="yes", sieve=4190, lmtp=24)
+    lab.start(prosody.server(server, folder / "xmpp", *cert))
+    lab.start(inn.server(server, folder / "nntp", *cert))
+    lab.start(inspircd.server(server, folder / "irc", *cert))
+    lab.start(dovecot.Dovecot(server, folder / "dovecot", *cert, protocols="imap pop3 sieve lmtp", greeting=f"{HOST} ready", more=more))
+    lab.start(vsftpd.Vsftpd(server, folder / "ftp", *cert))
+    lab.start(ldap.server(server, folder / "ldap", *cert))
+    lab.start(postgres.server(server, folder / "postgres", *cert))
+    lab.start(mariadb.server(server, folder / "mysql", *cert, lab.ca.pem))
+    time.sleep(1)
+
+    def refuse(kind, port, service, *options):
+        said = openssl.connect(client, f"{server.ip}:{port}", "-starttls", kind, *options, "-state", "-verify_return_error", "-verify", "3", only="TLS 1.2")
+        expect = {**failed(service), "negotiated_version": "TLS 1.2", "outcome": "refused-by-client", "cause": "alert unknown_ca"}
+        lab.truth.add(client, server, port, expect, said.line, client_port=said.port)
+
+    with lab.record(filter="tcp portrange 1-6700"):
+        refuse("xmpp", 5222, "xmpp-client", "-name", "chat.example")
+        refuse("xmpp-server", 5269, "xmpp-server", "-name", "chat.example")
+        for kind, port in (("nntp", 119), ("irc", 6667), ("sieve", 4190), ("lmtp", 24), ("ftp", 21), ("ldap", 389), ("postgres", 5432), ("mysql", 3306), ("imap", 143), ("pop3", 110)):
+            refuse(kind, port, {"postgres": "postgresql"}.get(kind, kind))
+
+
+@scenario("imap-pop3-refused.pcap", "IMAP and POP3 at Dovecot without TLS: not offered, refused, with and without going on; with TLS: the login at once, and nothing after the yes")
+def imap_pop3_refused(lab):
+    client, server = lab.pair()
+    lab.truth.uses(line_client.name(lab.tools), dovecot.name())
+    cert = lab.ca.issue(HOST)
+    plain = lab.start(dovecot.Dovecot(server, lab.folder / "plain", *cert, greeting=f"{HOST} ready", more="ssl = no\nservice imap-login {\n inet_listener imap {\n  port = 1143\n }\n inet_listener imaps {\n  port = 0\n }\n}\n"
+                                      "service pop3-login {\n inet_listener pop3 {\n  port = 1110\n }\n inet_listener pop3s {\n  port = 0\n }\n}\n"))
+    secure = lab.start(dovecot.Dovecot(server, lab.folder / "secure", *cert, greeting=f"{HOST} ready"))
+
+    def talk(port, log_of, service, what, expect, *steps):
+        said = line_client.session(lab.tools, client, server.ip, port, *steps)
+        log = log_of.next_said(what=what)
+        lab.truth.add(client, server, port, expect, " | ".join(said.text.strip().splitlines()[-8:]), log.line, said.port)
+
+    # IMAP: the greeting lists what there is, and a client may ask again.
+    hello, ask, login, bye = "<^\\* OK ", (">a1 CAPABILITY", "<^a1 OK"), (">a2 LOGIN desk secret-of-the-test", "<^a2 OK"), (">a9 LOGOUT", "<^a9 OK")
+    name, start = (">a0 ID (\"name\" \"scan-to-mail\" \"version\" \"2\")", "<^a0 OK"), ">a3 STARTTLS"
+    over, gone = "Login: ", "Aborted login"
+    names = {"client_name": "scan-to-mail 2"}
+    with lab.record():
+        talk(1143, plain, "imap", over, in_clear("imap", "not-offered", **WORK, **SECRET), hello, *ask, *login, *bye)
+        talk(1143, plain, "imap", gone, in_clear("imap", "not-offered", **IDLE, **NONE, **names), hello, *name, *ask, *bye)
+        talk(1143, plain, "imap", over, in_clear("imap", "refused", **WORK, **SECRET), hello, start, "<^a3 (NO|BAD)", *login, *bye)
+        talk(1143, plain, "imap", gone, in_clear("imap", "refused", **IDLE, **NONE), hello, start, "<^a3 (NO|BAD)", *bye)
+        talk(143, secure, "imap", over, in_clear("imap", "offered-unused", **WORK, **SECRET), hello, *login, *bye)
+        talk(143, secure, "imap", "Disconnected", {"service": "imap", "upgrade": "accepted-no-hello", "carrier": None, **IDLE, **NONE}, hello, start, "<^a3 OK")
+        # POP3.
+        hello, ask, login, bye, start = "<^\\+OK ", (">CAPA", "<^\\.\\r"), (">USER desk", "<^\\+OK", ">PASS secret-of-the-test", "<^\\+OK"), (">QUIT", "<^\\+OK"), ">STLS"
+        talk(1110, plain, "pop3", over, in_clear("pop3", "not-offered", **WORK, **SECRET), hello, *ask, *login, *bye)
+        talk(1110, plain, "pop3", "Disconnected", in_clear("pop3", "not-offered", **IDLE, **NONE), hello, *ask, *bye)
+        talk(1110, plain, "pop3", over, in_clear("pop3", "refused", **WORK, **SECRET), hello, start, "<^-ERR", *login, *bye)
+        talk(1110, plain, "pop3", "Disconnected", in_clear("pop3", "refused", **IDLE, **NONE), hello, start, "<^-ERR", *bye)
+        talk(110, secure, "pop3", over, in_clear("pop3", "not-requested", **WORK, **SECRET), hello, *login, *bye)
+        talk(110, secure, "pop3", "Disconnected", {"service": "pop3", "upgrade": "accepted-no-hello", "carrier": None, **IDLE, **NONE}, hello, start, "<^\\+OK")
