@@ -188,7 +188,7 @@ impl Ftp {
             self.greeted = !more && code != 120;
             return;
         }
-        // RFC 959 section 4.2.1: 1yz is preliminary, another reply to the same command follows.
+        // RFC 959 section 4.2: 1yz is preliminary, another reply to the same command follows.
         if more || (100..200).contains(&code) {
             return;
         }

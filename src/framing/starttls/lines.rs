@@ -2,8 +2,8 @@
 
 use memchr::memchr;
 
-/// Bytes of a line that are kept. RFC 5321 section 4.5.3.1 gives commands 512 and replies 512 octets, RFC 9051 asks for
-/// 8192 in commands; what decides stands at the beginning of a line.
+/// Bytes of a line that are kept. RFC 5321 section 4.5.3.1 gives commands 512 and replies 512 octets, RFC 7162 section
+/// 4 asks for 8192 in IMAP's commands; what decides stands at the beginning of a line.
 const MAX_LINE_BYTES: usize = 2048;
 /// Characters of a name that goes into a record.
 const MAX_TEXT_CHARS: usize = 200;

@@ -137,7 +137,7 @@ impl Nntp {
         }
         let command = match word.as_bytes() {
             b"CAPABILITIES" => Command::Capabilities,
-            // RFC 2980 section 2.1 had it before CAPABILITIES.
+            // The drafts of RFC 3977 had it before CAPABILITIES.
             b"LIST" if lines::verb(rest).0.as_bytes() == b"EXTENSIONS" => Command::Capabilities,
             b"STARTTLS" => Command::StartTls,
             b"LISTGROUP" => Command::ListGroup,
@@ -186,7 +186,7 @@ impl Nntp {
         }
         let command = self.pending.pop();
         match command {
-            // RFC 4642 section 2.2.2: 382 is yes.
+            // RFC 4642 section 2.2: 382 is yes.
             Some(Command::StartTls) => story.answer(code == 382),
             Some(Command::Capabilities) => story.listed = true,
             _ => {}

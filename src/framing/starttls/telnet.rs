@@ -1,5 +1,5 @@
-//! Telnet (RFC 854): START_TLS, option 46 (draft-altman-telnet-starttls, IANA's registry of options). The server's DO
-//! offers, the client's WILL asks; both then send FOLLOWS.
+//! Telnet (RFC 854): START_TLS, option 46 (draft-altman-telnet-starttls-02, IANA's registry of options). The server's
+//! DO offers, the client's WILL asks; both then send FOLLOWS, as C-Kermit of the same author does.
 
 use super::{Match, Protocol, Request, Story, Talk, lines};
 use crate::record::Side;
