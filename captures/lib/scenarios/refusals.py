@@ -70,3 +70,33 @@ def imap_pop3_refused(lab):
         talk(1110, plain, "pop3", "Disconnected", in_clear("pop3", "refused", **IDLE, **NONE), hello, start, "<^-ERR", *bye)
         talk(110, secure, "pop3", over, in_clear("pop3", "not-requested", **WORK, **SECRET), hello, *login, *bye)
         talk(110, secure, "pop3", "Disconnected", {"service": "pop3", "upgrade": "accepted-no-hello", "carrier": None, **IDLE, **NONE}, hello, start, "<^\\+OK")
+
+
+@scenario("smtp-opportunist.pcap", "Postfix as a sender that may use TLS and does not get it: refused with 454, not offered; and psql that prefers TLS, fails with it and goes on without")
+def smtp_opportunist(lab):
+    network = lab.network()
+    old, server = network.host("old", "10.20.0.10/24"), network.host("server", "10.20.0.1/24")
+    lab.truth.uses(postfix.name(), postgres.name())
+    cert = lab.ca.issue(HOST)
+    more = ("10025 inet n - n - - smtpd -o syslog_name=postfix/no-tls -o smtpd_tls_security_level=none\n"
+            "10026 inet n - n - - smtpd -o syslog_name=postfix/broken "
+            f"-o smtpd_tls_cert_file={cert[0]} -o smtpd_tls_key_file={lab.ca.issue('other.example')[1]}\n")
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *cert, more=more))
+    routes = ", ".join(f"{{port-{port}.example = smtp:[{server.ip}]:{port}}}" for port in (10025, 10026))
+    sender = lab.start(postfix.Postfix(old, lab.folder / "old", "mail.office.example", transport_maps=f"inline:{{ {routes} }}", smtp_tls_security_level="may"))
+    names = {"client_name": "mail.office.example", "server_name_banner": BANNER}
+    db = lab.start(postgres.server(server, lab.folder / "db", *cert, more="ssl_min_protocol_version = 'TLSv1.2'\n"))
+
+    def deliver(port, expect):
+        hand_over(old, f"desk@port-{port}.example")
+        said = sender.next_line("relay=", 20)
+        lab.truth.add(old, server, port, expect, said, mta.next_line("disconnect from"))
+
+    with lab.record():
+        deliver(10025, in_clear("smtp", "not-offered", **WORK, **NONE, **names))
+        deliver(10026, in_clear("smtp", "refused", **WORK, **NONE, **names))
+        said = postgres.psql(old, lab.folder, server.ip, 5432, sslmode="prefer", ssl_min_protocol_version="TLSv1", ssl_max_protocol_version="TLSv1")
+        log = db.wait_for("connection authorized")
+        too_old = {"negotiated_version": None, "outcome": "refused-by-server", "cause": "alert protocol_version", "client_max_version": "TLS 1.0"}
+        lab.truth.add(old, server, 5432, {**failed("postgresql"), **too_old}, said.line, db.wait_for("could not accept SSL connection"), said.port)
+        lab.truth.add(old, server, 5432, in_clear("postgresql", "not-requested", **WORK, **SECRET), said.line, log, said.port)
