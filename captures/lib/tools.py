@@ -17,7 +17,7 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "cupsd": "cups-daemon", "ipptool": "cups-ipp-utils", "xrdp": "xrdp", "xfreerdp": "freerdp2-x11", "freerdp-shadow-cli": "freerdp2-shadow-x11", "xvfb-run": "xvfb", "tsql": "freetds-bin", "cc": "gcc",
     "Xtigervnc": "tigervnc-standalone-server", "tigervncpasswd": "tigervnc-tools", "xtigervncviewer": "tigervnc-viewer",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server", "amqp-publish": "amqp-tools", "/usr/lib/python3/dist-packages/proton": "python3-qpid-proton",
-    "pgbouncer": "pgbouncer", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "squid": "squid", "kermit": "ckermit", "s3270": "s3270",
+    "pgbouncer": "pgbouncer", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "squid": "squid", "kamailio": "kamailio", "/usr/lib/x86_64-linux-gnu/kamailio/modules/tls.so": "kamailio-tls-modules", "kermit": "ckermit", "s3270": "s3270",
     # What the unpacked ones are linked with.
     "/usr/lib/x86_64-linux-gnu/libgnutls-dane.so.0": "libgnutls-dane0", "/usr/lib/x86_64-linux-gnu/libsasl2.so.2": "libsasl2-2",
     "/usr/lib/x86_64-linux-gnu/libcanlock.so.3": "libcanlock3", "/usr/lib/x86_64-linux-gnu/libperl.so.5.36": "libperl5.36",

@@ -1,12 +1,13 @@
-"""Terminals: Telnet with START_TLS."""
+"""Terminals and telephones: Telnet with START_TLS, SIP."""
 
 import time
 
 from .. import ciphers
-from ..ends import telnet
+from ..ends import kamailio, openssl, telnet
 from ..lab import scenario
 from .mail import failed, in_clear, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
+from .versions import both
 
 VERSIONS = {"TLS 1.0": "TLSv1", "TLS 1.1": "TLSv1.1", "TLS 1.2": "TLSv1.2", "TLS 1.3": "TLSv1.3"}
 
@@ -44,3 +45,21 @@ def terminals(lab):
         connect({**in_clear("telnet", "not-requested", **WORK, **SECRET), **greeted}, "refused", "refused")
         too_old = {"negotiated_version": None, "client_max_version": "TLS 1.0", "outcome": "refused-by-server", "alerts": ["server fatal protocol_version"]}
         connect({**failed("telnet"), **too_old}, "requested", "accepted", "TLSv1", "TLSv1.2")
+
+
+@scenario("sip.pcap", "SIP at Kamailio: TLS 1.0 to 1.3 from the first byte, no version in common, a ClientHello at the port without TLS")
+def telephones(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), kamailio.name())
+    pbx = lab.start(kamailio.server(server, lab.folder / "kamailio", *lab.ca.issue("pbx.example")))
+    ask = ((0.6, kamailio.ASK), (0.6, ""))
+    with lab.record():
+        for version in VERSIONS:
+            said = openssl.connect(client, f"{server.ip}:5061", only=version, stdin=ask)
+            log = kamailio.read(pbx.wait_for(f"asked OPTIONS by tls from port {said.port}:"))
+            lab.truth.add(client, server, 5061, both(said, log).expect(service="sips", upgrade=None, continued_in_clear=None, client_max_version=version), said.line, log.line, said.port)
+        said = openssl.connect(client, f"{server.ip}:5062", only="TLS 1.0", stdin=ask)
+        refused = {"carrier": "tls", "upgrade": None, "outcome": "refused-by-server", "cause": "alert protocol_version", "negotiated_version": None}
+        lab.truth.add(client, server, 5062, refused, said.line, kamailio.read(pbx.wait_for("unsupported protocol")).line, said.port)
+        said = openssl.connect(client, f"{server.ip}:5060", only="TLS 1.2", stdin=ask)
+        lab.truth.add(client, server, 5060, {"carrier": "tls", "upgrade": None, "outcome": "no-answer", "negotiated_version": None}, said.line, client_port=said.port)
