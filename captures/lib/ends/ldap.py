@@ -18,7 +18,7 @@ suffix "dc=office,dc=example"
 rootdn "cn=admin,dc=office,dc=example"
 rootpw secret-of-the-test
 """
-TLS = "TLSCertificateFile {cert}\nTLSCertificateKeyFile {key}\nTLSCipherSuite NORMAL:+VERS-TLS1.0:+VERS-TLS1.1\n"
+TLS = "TLSCertificateFile {cert}\nTLSCertificateKeyFile {key}\nTLSCipherSuite {priority}\n"
 
 
 @functools.cache
@@ -27,18 +27,18 @@ def name():
     return "OpenLDAP " + re.search(r"slapd ([\d.]+)", text)[1] + " on GnuTLS"
 
 
-def server(host, folder, cert=None, key=None, port=389, implicit=None):
+def server(host, folder, cert=None, key=None, port=389, implicit=None, priority="NORMAL:+VERS-TLS1.0:+VERS-TLS1.1"):
     (folder / "data").mkdir(parents=True)
-    (folder / "slapd.conf").write_text(CONFIG.format(folder=folder, tls=TLS.format(cert=cert, key=key) if cert else ""))
+    (folder / "slapd.conf").write_text(CONFIG.format(folder=folder, tls=TLS.format(cert=cert, key=key, priority=priority) if cert else ""))
     urls = f"ldap://0.0.0.0:{port}/" + (f" ldaps://0.0.0.0:{implicit}/" if implicit else "")
     return Background(host.enter("slapd", "-d", "256", "-f", folder / "slapd.conf", "-h", urls), ready="slapd starting")
 
 
-def search(client, url, *options, versions=None, bind=True):
+def search(client, url, *options, versions=None, bind=True, base="dc=office,dc=example"):
     port = client.next_port()
     who = ["-D", "cn=admin,dc=office,dc=example", "-w", "secret-of-the-test"] if bind else []
     env = {"LDAPTLS_REQCERT": "never", "LDAPTLS_CIPHER_SUITE": versions or "NORMAL"}
-    text = run(client.enter("ldapsearch", "-x", "-H", url, *who, "-b", "dc=office,dc=example", "-s", "base", *options), env=env)
+    text = run(client.enter("ldapsearch", "-x", "-H", url, *who, "-b", base, "-s", "base", *options), env=env)
     return Said(text=text, line=pick(text, "ldap_", "result:", "additional info"), port=port)
 
 

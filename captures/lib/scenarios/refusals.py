@@ -2,9 +2,9 @@
 
 import time
 
-from ..ends import dovecot, inn, inspircd, ldap, line_client, mail_client, mariadb, openssl, postfix, postgres, prosody, vsftpd
+from ..ends import dovecot, inn, inspircd, ldap, line_client, mariadb, openssl, postfix, postgres, prosody, vsftpd
 from ..lab import scenario
-from .mail import BANNER, HOST, LOGIN, failed, hand_over, in_clear, upgraded
+from .mail import BANNER, HOST, failed, hand_over, in_clear, left
 from .upgrades import IDLE, NONE, SECRET, WORK
 
 
@@ -100,3 +100,28 @@ def smtp_opportunist(lab):
         too_old = {"negotiated_version": None, "outcome": "refused-by-server", "cause": "alert protocol_version", "client_max_version": "TLS 1.0"}
         lab.truth.add(old, server, 5432, {**failed("postgresql"), **too_old}, said.line, db.wait_for("could not accept SSL connection"), said.port)
         lab.truth.add(old, server, 5432, in_clear("postgresql", "not-requested", **WORK, **SECRET), said.line, log, said.port)
+
+
+START_TLS = "1.3.6.1.4.1.1466.20037"
+
+
+@scenario("ldap-refused.pcap", "LDAP without success: StartTLS in the root DSE and not asked for, with and without a password in the clear; no version in common; nothing after the yes")
+def ldap_refused(lab):
+    client, server = lab.pair()
+    lab.truth.uses(ldap.name(), line_client.name(lab.tools))
+    cert = lab.ca.issue("ldap.example")
+    modern = lab.start(ldap.server(server, lab.folder / "modern", *cert, priority="NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"))
+    url = f"ldap://{server.ip}"
+
+    def ask(expect, *options, **more):
+        said = ldap.search(client, url, *options, **more)
+        said.line = said.line + (" | supportedExtension: " + START_TLS if f"supportedExtension: {START_TLS}" in said.text else "")
+        lab.truth.add(client, server, 389, expect, said.line, ldap.read(modern, said.port).line, said.port)
+
+    with lab.record():
+        for bind, secret in ((False, NONE), (True, SECRET)):
+            ask(in_clear("ldap", "offered-unused", **WORK, **secret), "supportedExtension", bind=bind, base="")
+        ask({**failed("ldap"), "negotiated_version": None, "client_max_version": "TLS 1.0"}, "-ZZ", versions="NORMAL:-VERS-ALL:+VERS-TLS1.0")
+        said = line_client.session(lab.tools, client, server.ip, 389, r">>\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + START_TLS, r"<\x78.\x0a\x01\x00")
+        said.line = said.line.split(" | ")[-1]
+        lab.truth.add(client, server, 389, left("ldap", upgrade="accepted-no-hello"), said.line, ldap.read(modern, said.port).line, said.port)
