@@ -15,7 +15,7 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "tinyproxy": "tinyproxy", "prosody": "prosody", "mariadbd": "mariadb-server", "mariadb": "mariadb-client", "inspircd": "inspircd",
     "/usr/lib/dovecot/managesieve-login": "dovecot-managesieved", "/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "haproxy": "haproxy", "danted": "dante-server",
     "cupsd": "cups-daemon", "ipptool": "cups-ipp-utils", "xrdp": "xrdp", "xfreerdp": "freerdp2-x11", "freerdp-shadow-cli": "freerdp2-shadow-x11", "xvfb-run": "xvfb", "tsql": "freetds-bin", "cc": "gcc",
-    "Xtigervnc": "tigervnc-standalone-server", "tigervncpasswd": "tigervnc-tools", "xtigervncviewer": "tigervnc-viewer",
+    "Xtigervnc": "tigervnc-standalone-server", "tigervncpasswd": "tigervnc-tools", "xtigervncviewer": "tigervnc-viewer", "x11vnc": "x11vnc", "gvncviewer": "gvncviewer", "ss": "iproute2",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server", "amqp-publish": "amqp-tools", "/usr/lib/python3/dist-packages/proton": "python3-qpid-proton",
     "pgbouncer": "pgbouncer", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "squid": "squid", "kamailio": "kamailio", "/usr/lib/x86_64-linux-gnu/kamailio/modules/tls.so": "kamailio-tls-modules", "kermit": "ckermit", "s3270": "s3270",
     # What the unpacked ones are linked with.

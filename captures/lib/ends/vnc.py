@@ -1,4 +1,4 @@
-"""TigerVNC: its server, which is a display of its own, and its viewer on a screen that nobody sees."""
+"""VNC: TigerVNC's server, which is a display of its own, and its viewer on a screen that nobody sees; x11vnc and gtk-vnc's viewer."""
 
 import functools
 import re
@@ -47,3 +47,37 @@ def read(text, port=None):
 
 def log(server_, seen):
     return read("\n".join(server_.lines[seen:]))
+
+
+OPENSSL_CONF = "openssl_conf = top\n[top]\nssl_conf = ssl\n[ssl]\nsystem_default = any\n[any]\nCipherString = ALL:aNULL:@SECLEVEL=0\nMinProtocol = TLSv1\nMaxProtocol = TLSv1.2\n"
+
+
+@functools.cache
+def other_names():
+    def version(package):
+        return subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], stdout=subprocess.PIPE, text=True, check=True).stdout.partition("-")[0]
+
+    return "x11vnc " + version("x11vnc") + " on OpenSSL", "gtk-vnc " + version("gvncviewer") + " on GnuTLS"
+
+
+def x11vnc(host, folder, cert, key, port, *options, anonymous=False):
+    """A screen shared by x11vnc; `anonymous`: it may use keys without certificates, which OpenSSL minds else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "both.pem").write_text(key.read_text() + cert.read_text())
+    (folder / "openssl.cnf").write_text(OPENSSL_CONF)
+    env = {"HOME": str(folder), **({"OPENSSL_CONF": str(folder / "openssl.cnf")} if anonymous else {})}
+    words = ["xvfb-run", "-a", "x11vnc", "-rfbport", port, "-ssl", folder / "both.pem", *options, "-forever", "-shared", "-noxdamage", "-nopw"]
+    return Background(host.enter(*words), env=env)
+
+
+def gtk_view(client, folder, address, port, seconds=4):
+    local = client.next_port()
+    text = run(client.enter("xvfb-run", "-a", "gvncviewer", f"{address}:{port - 5900}", "--gtk-vnc-debug"), seconds=seconds, env={"HOME": str(folder)})
+    text = re.sub(r"^\(gvncviewer:\d+\): gtk-vnc-DEBUG: [\d:.]+: \.\./src/\w+\.c ", "", text, flags=re.M)
+    return Said(text=text, line=pick(text, "Choose auth", "Choose auth type", "Handshake done", "Error: ")[:400], port=local)
+
+
+def x11vnc_log(lines):
+    text = re.sub(r"^\d\d/\d\d/\d{4} [\d:]+ ", "", "\n".join(lines), flags=re.M)
+    found = re.search(r"Cipher: (TLSv\S+) (\S+)", text)
+    return Said(text=text, line=pick(text, "check_vnc_tls_mode: reply", "client selected sub-type", "Cipher: ", "SSL: error")[:400], version=found and found[1], cipher=found and found[2])

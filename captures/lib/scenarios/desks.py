@@ -4,7 +4,7 @@ import time
 
 from ..ends import line_client, rdp, tds, vnc
 from ..lab import scenario
-from .mail import VERSIONS, in_clear, left, upgraded
+from .mail import VERSIONS, failed, in_clear, left, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
 
 
@@ -48,12 +48,19 @@ def desktops_refused(lab):
     with lab.record():
         for port, takes, wants, expect in cases:
             with rdp.shadow(server, lab.folder / "home", port, takes) as there:
-                end = time.monotonic() + 15
-                while f":{port} " not in server.sh("ss", "-tln") and time.monotonic() < end:
-                    time.sleep(0.1)
+                wait_for_listener(server, port)
                 said = rdp.connect(client, server.ip, port, wants)
                 log = rdp.read_shadow(there.lines)
             lab.truth.add(client, server, port, {**expect, "client_name": "desk"}, said.line, log, said.port)
+
+
+def wait_for_listener(host, port, seconds=15):
+    """For servers that do not say when they are ready."""
+    end = time.monotonic() + seconds
+    while f":{port} " not in host.sh("ss", "-tln"):
+        if time.monotonic() > end:
+            raise RuntimeError(f"nobody listens on port {port}")
+        time.sleep(0.1)
 
 
 class Displays:
@@ -98,6 +105,24 @@ def vnc_displays(lab):
         view(5902, "Plain", in_clear("rfb", "not-offered", **WORK, **SECRET))  # VeNCrypt, and no TLS in it.
         talk(5903, in_clear("rfb", "offered-unused", **IDLE, **NONE))
         talk(5903, left("rfb"), r">>\x13", "<\\x00\\x02", r">>\x00\x02", "<\\x00\\x01\\x00\\x00\\x01\\x04", r">>\x00\x00\x01\x04", "<\\x01")
+
+
+@scenario("vnc-tls.pcap", "VNC by gtk-vnc at x11vnc: the security type TLS, upgraded with keys that nobody vouches for, and without a common suite; VeNCrypt at TLS 1.2")
+def vnc_tls(lab):
+    client, server = lab.pair()
+    lab.truth.uses(*vnc.other_names())
+    cert = lab.ca.issue("vnc.example")
+    anonymous, vencrypt = ("-vencrypt", "never", "-anontls", "force"), ("-vencrypt", "force", "-anontls", "never")
+    no_suite = {**failed("rfb"), "negotiated_version": None, "outcome": "refused-by-server", "alerts": ["server fatal handshake_failure"]}
+    with lab.record():
+        for port, options, lax, expect in ((5910, anonymous, True, None), (5911, anonymous, False, no_suite), (5912, vencrypt, True, None)):
+            with vnc.x11vnc(server, lab.folder / f"x11vnc-{port}", *cert, port, *options, anonymous=lax) as there:
+                wait_for_listener(server, port)
+                said = vnc.gtk_view(client, lab.folder, server.ip, port)
+                log = vnc.x11vnc_log(there.lines)
+            if not (expect or log.version):
+                raise RuntimeError(f"no TLS: {log.text[-2000:]}")
+            lab.truth.add(client, server, port, {**(expect or log.expect(**upgraded("rfb"))), "server_name_banner": "RFB 003.008"}, said.line, log.line, said.port)
 
 
 @scenario("tds.pcap", "TDS by FreeTDS at a small server of this project's: TLS 1.0 to 1.2 in its packets, on either side's wish, not offered, not offered and left")
