@@ -18,7 +18,7 @@ in its packets by Python's ssl, and refuses every login. Nor has it a broker tha
 `clients/amqp_tls_server.py`, which knows that header and SASL's, and no more.
 
 To remake them: `captures/make` (all), `captures/make NAME...` (some), `captures/make --list`. It needs root, Debian 12 and Rust, and installs the rest;
-all of them take about a quarter of an hour.
+all of them take about twenty minutes.
 Ports, times and keys differ from run to run, so a remade capture is a new one.
 
 | file | connections | what it shows | made with |
