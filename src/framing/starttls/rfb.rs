@@ -15,7 +15,7 @@ const PLAIN: u32 = 256;
 
 /// Sub-types within TLS, anonymous or with certificates: TLSNone to X509Plain, TLSSASL, X509SASL, X509Ident, TLSIdent.
 const fn is_tls(subtype: u32) -> bool {
-    matches!(subtype, 257..=266)
+    matches!(subtype, 257..=264 | 266 | 267)
 }
 
 pub(super) fn recognise(talk: &Talk<'_>) -> Match {
@@ -322,6 +322,9 @@ impl Rfb {
                 story.offered = offers;
                 if types.is_empty() {
                     story.answer(false);
+                } else if !offers {
+                    // VeNCrypt was asked for, not TLS; and there is none to be had.
+                    story.request = Request::None;
                 }
                 server.stage = Stage::Answer;
                 true
@@ -412,6 +415,21 @@ mod tests {
             assert_eq!(
                 (story.request, story.offered, story.worked, story.service),
                 (want, true, false, Some("rfb")),
+                "{name}"
+            );
+        }
+        for (name, subtypes, offered) in [
+            ("Plain alone", &[1, 0, 0, 1, 0][..], false),
+            ("Ident, which is none of TLS", &[1, 0, 0, 1, 9], false),
+            ("X509Ident", &[1, 0, 0, 1, 11], true),
+        ] {
+            let mut talk = vencrypt(&[]);
+            talk.truncate(talk.len() - 2);
+            talk.push(('S', subtypes));
+            let story = told(&talk).expect(name);
+            assert_eq!(
+                (story.listed, story.offered, story.request == Request::None),
+                (true, offered, !offered),
                 "{name}"
             );
         }

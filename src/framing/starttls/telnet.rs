@@ -98,6 +98,8 @@ pub(crate) struct Telnet {
     from_server: Nvt,
     /// The server's last line, as far as it came: a prompt or not.
     prompt: Vec<u8>,
+    /// That line ended; it goes when another begins, for a prompt may have an end of line behind it.
+    ended: bool,
     typed: usize,
     offered: bool,
 }
@@ -206,6 +208,7 @@ impl Protocol for Telnet {
             Side::Server => {
                 self.from_server = Nvt::default();
                 self.prompt.clear();
+                self.ended = false;
             }
         }
     }
@@ -238,9 +241,16 @@ impl Telnet {
                 if self.typed == 0 && !self.prompt.contains(&b':') {
                     story.name_server(&self.prompt);
                 }
-                self.prompt.clear();
+                self.ended = true;
+                if self.prompt.trim_ascii_end().last() != Some(&b':') {
+                    self.prompt.clear();
+                }
             }
             b'\r' | 0 => {}
+            _ if std::mem::take(&mut self.ended) => {
+                self.prompt.clear();
+                self.prompt.push(byte);
+            }
             _ if self.prompt.len() < MAX_PROMPT_BYTES => self.prompt.push(byte),
             _ => {}
         }
@@ -380,6 +390,21 @@ mod tests {
         .expect("telnet");
         assert!(story.worked && story.secret);
         assert_eq!(story.banner.as_deref(), Some("Printer 9 shell"));
+        let secret_after = |prompt: &'static [u8]| {
+            let talk = [
+                ('S', &b"\xff\xfd\x18"[..]),
+                ('C', b"\xff\xfc\x18"),
+                ('S', prompt),
+                ('C', b"hunter2\r\n"),
+            ];
+            told(&talk).expect("telnet").secret
+        };
+        assert!(
+            secret_after(b"Password:\r\n\r\n"),
+            "the prompt may end its line"
+        );
+        assert!(!secret_after(b"Your password ends soon.\r\n$ "));
+        assert!(!secret_after(b"Password:\r\nnone needed $ "));
         assert!(!format!("{story:?}").contains("hunter2"));
     }
 
