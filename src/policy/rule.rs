@@ -6,7 +6,7 @@ use super::suite::Suite;
 use crate::hello::Offer;
 use crate::hello::registry::{CipherSuite, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Act, Certificate, FlowRecord, Upgrade, Verdict, Version};
+use crate::record::{Act, Certificate, FlowRecord, Outcome, Upgrade, Verdict, Version};
 use crate::time::Timestamp;
 
 /// A judgement on facts that the capture shows.
@@ -335,13 +335,18 @@ impl Condition {
     }
 
     fn of_upgrade(&self, record: &FlowRecord) -> bool {
-        holds(&self.upgrade, |list| {
-            record.upgrade.is_some_and(|state| list.contains(&state))
-        }) && holds(&self.credentials_in_clear, |want| {
-            record.cleartext_credentials == Some(*want)
-        }) && holds(&self.continued_in_clear, |want| {
-            record.continued_in_clear == Some(*want)
-        })
+        // Without TLS, and not known to be in the clear: encrypted by something else.
+        let sealed = record.outcome == Outcome::Unknown && record.carrier.is_none();
+        !sealed
+            && holds(&self.upgrade, |list| {
+                record.upgrade.is_some_and(|state| list.contains(&state))
+            })
+            && holds(&self.credentials_in_clear, |want| {
+                record.cleartext_credentials == Some(*want)
+            })
+            && holds(&self.continued_in_clear, |want| {
+                record.continued_in_clear == Some(*want)
+            })
     }
 
     /// Whether the client offers something that the condition, about what was negotiated, does not forbid.

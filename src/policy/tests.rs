@@ -8,7 +8,7 @@ use super::*;
 use crate::hello::Offer;
 use crate::hello::registry::{CipherSuite, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion as V;
-use crate::record::{FlowRecord, Outcome, Upgrade, Verdict, Version};
+use crate::record::{Cause, FlowRecord, Outcome, Upgrade, Verdict, Version};
 
 /// A client of today: TLS 1.3 and 1.2, ECDHE and RSA, both kinds of keys.
 fn modern() -> Offer {
@@ -873,6 +873,16 @@ fn sessions_in_the_clear() {
         );
         let refused = judged(record, &policy("cleartext = \"refused\""));
         assert_eq!(refused.verdict, where_refused, "{name}");
+    }
+    let sealed = FlowRecord {
+        upgrade: Some(Upgrade::NotRequested),
+        continued_in_clear: Some(false),
+        cause: Some(Cause::Other("gssapi encryption")),
+        ..flow(Outcome::Unknown, None, None)
+    };
+    let m365 = builtin::find("m365").expect("built in").policy();
+    for policy in [&m365, &policy("cleartext = \"refused\"")] {
+        assert_eq!(judged(sealed.clone(), policy).verdict, Verdict::Unknown);
     }
 }
 

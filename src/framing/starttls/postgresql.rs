@@ -129,7 +129,10 @@ impl Protocol for Postgresql {
                 }
                 (Question::Ssl, _) => story.answer(false),
                 // From here on encrypted by GSSAPI.
-                (Question::GssEnc, b'G') => story.over = true,
+                (Question::GssEnc, b'G') => {
+                    story.sealed = Some("gssapi encryption");
+                    story.over = true;
+                }
                 (Question::GssEnc, _) => {}
             }
             if *answer == b'E' {

@@ -57,6 +57,8 @@ pub struct Story {
     pub banner: Option<Box<str>>,
     /// Bytes of the client, of the server, are missing.
     pub lost: [bool; 2],
+    /// What it went on with, encrypted otherwise than by TLS.
+    pub sealed: Option<&'static str>,
     /// Nothing that follows can change the story.
     pub over: bool,
     /// The beginning is missing as the protocol shows: it is in the middle of its work.
