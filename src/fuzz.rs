@@ -7,9 +7,12 @@ use crate::config::Limits;
 use crate::decode::{Decoder, LinkType};
 use crate::dispatch::Direction;
 use crate::framing::dtls::{self, DtlsReader};
+use crate::framing::eap::{self, Told};
 use crate::framing::openvpn::{self, Begin, OpenVpnReader};
 use crate::framing::quic::{self, QuicReader};
+use crate::framing::radius;
 use crate::framing::scan;
+use crate::framing::starttls::{Ends, Ledger};
 use crate::framing::tls::TlsReader;
 use crate::hello::certificate;
 use crate::hello::client::ClientHello;
@@ -32,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     ("quic", quic),
     ("dtls", dtls),
     ("openvpn", openvpn),
+    ("radius", radius),
+    ("ledger", ledger),
     ("capture", capture),
     ("shard", shard),
 ];
@@ -144,6 +149,39 @@ pub fn openvpn(bytes: &[u8]) {
     if let Begin::OpenVpn(layout) = openvpn::begins(bytes) {
         let _ = OpenVpnReader::new(layout, 1 << 12).stream(bytes, &mut 0, &mut |_| {});
     }
+}
+
+/// Datagrams of RADIUS, and what EAP they carry.
+pub fn radius(bytes: &[u8]) {
+    let mut eap = eap::Conversation::new(1 << 12);
+    for (_, datagram) in datagrams(bytes) {
+        let Some(packet) = radius::Packet::parse(datagram, datagram.len()) else {
+            continue;
+        };
+        if let Some(message) = packet.eap {
+            let told = eap.packet(&message, packet.cut, &mut |_, _, _| {});
+            if let Told::Lost(side) = told {
+                eap.lose(side, &mut |_, _, _| {});
+            }
+        }
+    }
+}
+
+/// What is said in the clear, by both sides; an empty piece is a gap.
+pub fn ledger(bytes: &[u8]) {
+    let mut ledger = Ledger::new(Ends {
+        opener: Some(Direction::Up),
+        ports: [40000, 25],
+    });
+    for (from, said) in datagrams(bytes) {
+        if said.is_empty() {
+            ledger.gap(from, 100);
+        } else {
+            ledger.bytes(from, said);
+        }
+        let _ = (ledger.is_dull(), ledger.wraps_tls(), ledger.memory());
+    }
+    let _ = ledger.finish();
 }
 
 /// A capture file, compressed or not, and all that its packets hold.

@@ -308,8 +308,15 @@ impl Shard {
                 flow.opener.get_or_insert(packet.direction);
             }
         }
-        if has(tcp_flags::FIN | tcp_flags::RST) {
+        // RFC 9293 section 3.4: a FIN takes a sequence number, which a reset behind it has counted.
+        if has(tcp_flags::FIN) || has(tcp_flags::RST) && !half.fin {
             half.set_end(packet.sequence.wrapping_add(packet.wire_len));
+        }
+        if has(tcp_flags::FIN | tcp_flags::RST)
+            && flow.first_close.is_none()
+            && let State::Active(active) = &mut flow.state
+        {
+            active.closed_without_alert = active.session.alerts.is_empty();
         }
         if has(tcp_flags::FIN) {
             half.fin = true;
@@ -357,6 +364,7 @@ impl Shard {
                     spare.session = Session::default();
                     spare.ledger = ledger;
                     spare.answer_from = None;
+                    spare.closed_without_alert = false;
                     spare.link = link;
                     spare.noted = Noted::default();
                     spare
@@ -366,6 +374,7 @@ impl Shard {
                     session: Session::default(),
                     ledger,
                     answer_from: None,
+                    closed_without_alert: false,
                     link,
                     noted: Noted::default(),
                 }),
@@ -468,6 +477,10 @@ impl Shard {
         let before = active.held_bytes();
         active.datagram(packet, block.payload(packet), &mut shared.tables);
         let (after, settled) = (active.held_bytes(), active.is_settled());
+        let spoke = active.conversations().is_some_and(|c| c.has_ended());
+        if spoke {
+            self.settle_conversations(slot, shared);
+        }
         self.count(slot);
         if after != before {
             self.hold(slot, before, after, packet.time, shared);
@@ -476,6 +489,20 @@ impl Shard {
             self.conclude(slot, End::Settled, shared);
         }
         self.give_up_followed(shared);
+    }
+
+    /// Makes flows of the conversations between two endpoints that ended.
+    fn settle_conversations(&mut self, slot: Slot, shared: &mut Shared) {
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
+        let State::Udp(mut active) = std::mem::replace(&mut flow.state, State::Dull) else {
+            return;
+        };
+        if let Some(conversations) = active.conversations() {
+            conversations.settle(flow, &mut shared.told, &mut shared.ended);
+        }
+        flow.state = State::Udp(active);
     }
 
     /// Counts the memory of a flow that is followed anew.
@@ -586,6 +613,11 @@ impl Shard {
             State::Udp(mut active) => {
                 self.held_bytes = self.held_bytes.saturating_sub(active.held_bytes());
                 self.followed_bytes = self.followed_bytes.saturating_sub(active.noted.memory);
+                if let Some(conversations) = active.conversations() {
+                    conversations.end(end);
+                    conversations.settle(flow, &mut shared.told, &mut shared.ended);
+                    return;
+                }
                 active.finish(flow.last_seen, &mut shared.tables);
                 if let Some(facts) = conclude_udp(flow, &mut active, end) {
                     flow.state = State::Settled(shared.told.settle(facts));

@@ -2,9 +2,10 @@
 //!
 //! Loss never lies: where bytes that would tell are missing, the outcome is unknown, and the cause says so.
 
+use super::radius::Conversation;
 use super::tcp::TcpStream;
 use super::udp::UdpActive;
-use super::{Active, Facts, Flow, LedgerFacts};
+use super::{Active, Facts, Flow, Half, LedgerFacts};
 use crate::dispatch::Direction;
 use crate::framing::service;
 use crate::framing::starttls::Story;
@@ -54,6 +55,9 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
     }
     if let Some(line) = line.filter(|_| !tls) {
         (outcome, cause) = in_the_clear(session, client, line);
+        if let Some(otherwise) = story.as_ref().and_then(|story| story.sealed) {
+            (outcome, cause) = (Outcome::Unknown, Some(Cause::Other(otherwise)));
+        }
     }
     if let (Some(Cause::CleartextServer(protocol)), Some(story)) = (&mut cause, &story) {
         *protocol = story.service.and_then(service::spoken);
@@ -123,6 +127,89 @@ pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Fac
     })
 }
 
+/// The facts of a conversation of EAP, likewise.
+pub fn conclude_eap(conversation: &mut Conversation, end: End) -> Option<Facts> {
+    let client = conversation.client;
+    let session = &conversation.session;
+    let tls = session.is_tls();
+    let (mut outcome, mut cause) = outcome_eap(conversation, end);
+    let packets = |d: Direction| conversation.halves.get(d.index()).map_or(0, |h| h.packets);
+    let lost = [client, client.flip()]
+        .iter()
+        .find_map(|d| session.progress.get(d.index())?.unread);
+    let seen = Seen {
+        tls: tls_seen(session, outcome),
+        client: packets(client) > 0,
+        server: packets(client.flip()) > 0,
+        beginning: conversation.eap.story.began,
+        closed: conversation.eap.ended.is_some(),
+        lost: lost.map(cause_of),
+    };
+    let line = verdict::conclude(&conversation.eap.story, &seen);
+    if !tls && session.alerts.is_empty() && line.is_none() {
+        return None;
+    }
+    if let Some(line) = line.filter(|_| !tls) {
+        (outcome, cause) = in_the_clear(session, client, line);
+    }
+    let mid_stream = !conversation.eap.story.began;
+    let version = session.version();
+    let story = std::mem::take(&mut conversation.eap.story);
+    Some(Facts {
+        outcome,
+        cause,
+        negotiated_version: version.map(Version::Exact),
+        negotiated_source: version.map(|_| NegotiatedSource::ServerHello),
+        mid_stream,
+        ledger: Some(Box::new(ledger_facts(story, line))),
+        ..facts(&mut conversation.session, client, &conversation.link)
+    })
+}
+
+/// The authenticator has the last word, and it says no more than yes or no.
+fn outcome_eap(conversation: &Conversation, end: End) -> (Outcome, Option<Cause>) {
+    const FAILURE: Cause = Cause::Other("eap failure");
+    let session = &conversation.session;
+    let (client, server) = (conversation.client, conversation.client.flip());
+    let unread = |direction: Direction| {
+        let progress = session.progress.get(direction.index());
+        progress.and_then(|p| p.unread).map(cause_of)
+    };
+    let one_way = |d: Direction| {
+        let half = conversation.halves.get(d.index());
+        half.is_none_or(|half| half.packets == 0)
+    };
+    let failed = conversation.eap.ended == Some(false);
+    let whole = session.progress.iter().all(|p| !p.lost);
+    if session.is_tls()
+        && let Some((from, alert)) = fatal(session)
+    {
+        return (refused_by(from == client), Some(alert));
+    }
+    match (session.offer.is_some(), session.answer.is_some()) {
+        (true, true) if failed && whole && !session.is_complete() => {
+            (Outcome::RefusedByServer, Some(FAILURE))
+        }
+        (true, true) => (Outcome::Negotiated, None),
+        (false, true) => {
+            let why = unread(client).unwrap_or(Cause::MidStream);
+            (Outcome::ServerHelloOnly, Some(why))
+        }
+        (true, false) if one_way(server) => (Outcome::ClientHelloOnly, Some(Cause::OneWay)),
+        (true, false) => match (unread(server), end) {
+            (Some(why), _) => (Outcome::Unknown, Some(why)),
+            _ if failed => (Outcome::RefusedByServer, Some(FAILURE)),
+            (None, End::Evicted) => (Outcome::Unknown, Some(Cause::Evicted)),
+            (None, End::CaptureEnd) => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
+            (None, _) => (Outcome::NoAnswer, Some(Cause::Silence)),
+        },
+        (false, false) => {
+            let why = unread(client).or_else(|| unread(server));
+            (Outcome::Unknown, Some(why.unwrap_or(Cause::Gap)))
+        }
+    }
+}
+
 /// What a handshake told, taken out of `session`; how it ended is for the caller to say.
 fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::Link>) -> Facts {
     Facts {
@@ -161,16 +248,8 @@ fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::
 
 /// What the ledger has to know of a flow besides what was said in the clear.
 fn seen(flow: &Flow, active: &Active, client: Direction, outcome: Outcome) -> Seen {
-    let session = &active.session;
-    let tls = match outcome {
-        Outcome::Negotiated | Outcome::ServerHelloOnly | Outcome::JoinedMidStream => Tls::Answered,
-        _ if session.answer.is_some() => Tls::Failed,
-        _ if session.is_tls() => Tls::Hello,
-        _ if !session.alerts.is_empty() => Tls::Alert,
-        _ => Tls::None,
-    };
     Seen {
-        tls,
+        tls: tls_seen(&active.session, outcome),
         client: flow.half(client).packets > 0,
         server: flow.half(client.flip()).packets > 0,
         beginning: !flow.is_mid_stream(),
@@ -180,6 +259,16 @@ fn seen(flow: &Flow, active: &Active, client: Direction, outcome: Outcome) -> Se
             .iter()
             .find_map(TcpStream::lost)
             .map(cause_of),
+    }
+}
+
+fn tls_seen(session: &Session, outcome: Outcome) -> Tls {
+    match outcome {
+        Outcome::Negotiated | Outcome::ServerHelloOnly | Outcome::JoinedMidStream => Tls::Answered,
+        _ if session.answer.is_some() => Tls::Failed,
+        _ if session.is_tls() => Tls::Hello,
+        _ if !session.alerts.is_empty() => Tls::Alert,
+        _ => Tls::None,
     }
 }
 
@@ -361,7 +450,9 @@ fn outcome_udp(
 
 /// A ServerHello answered: did anything show that the handshake failed all the same?
 fn after_both(flow: &Flow, active: &Active, client: Direction) -> (Outcome, Option<Cause>) {
-    if let Some((from, alert)) = fatal(&active.session) {
+    if let Some((from, alert)) = fatal(&active.session)
+        && !hung_up_before(flow, active, from)
+    {
         return (refused_by(from == client), Some(alert));
     }
     let both_seen = flow.halves.iter().all(|half| half.packets > 0);
@@ -390,7 +481,9 @@ fn unanswered(
     end: End,
 ) -> (Outcome, Option<Cause>) {
     let server = client.flip();
-    if let Some((from, alert)) = fatal(&active.session) {
+    if let Some((from, alert)) = fatal(&active.session)
+        && !hung_up_before(flow, active, from)
+    {
         return (refused_by(from == client), Some(alert));
     }
     if flow.half(server).packets == 0 {
@@ -407,6 +500,17 @@ fn unanswered(
     }
     if stream.has_hole() {
         return (Outcome::Unknown, Some(Cause::Gap));
+    }
+    // What it sent last was not captured, and nothing came behind to show that.
+    if ends_short(flow.half(server), stream.position()) {
+        return (Outcome::Unknown, Some(Cause::Gap));
+    }
+    let closes = |&(from, _, alert): &(Direction, bool, AlertDescription)| {
+        from == server && alert == AlertDescription::CLOSE_NOTIFY
+    };
+    if active.session.alerts.iter().any(closes) {
+        let alert = Cause::Alert(AlertDescription::CLOSE_NOTIFY);
+        return (Outcome::RefusedByServer, Some(alert));
     }
     if stream.position() > active.answer_from.unwrap_or(0) {
         return match stream.is_scanning() {
@@ -435,6 +539,23 @@ fn unanswered(
         }
         None if end == End::CaptureEnd => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
         _ => (Outcome::NoAnswer, Some(Cause::Silence)),
+    }
+}
+
+/// Whether the other side had closed before `from` sent its alert, which then only says that the end came too early:
+/// OpenSSL's client answers so to a server that refuses its hello by closing.
+fn hung_up_before(flow: &Flow, active: &Active, from: Direction) -> bool {
+    active.closed_without_alert && flow.first_close.is_some_and(|(by, _)| by != from)
+}
+
+/// Whether a side's FIN or RST lies behind the bytes that were seen of it.
+fn ends_short(half: Half, position: u64) -> bool {
+    match (half.isn(), half.end()) {
+        (Some(isn), Some(end)) => {
+            let sent = end.wrapping_sub(isn.wrapping_add(1));
+            (sent.wrapping_sub(position as u32) as i32) > 0
+        }
+        _ => false,
     }
 }
 

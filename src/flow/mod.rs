@@ -6,6 +6,7 @@
 pub mod conclude;
 pub mod followed;
 mod index;
+pub mod radius;
 pub mod settled;
 pub mod stream;
 pub mod table;
@@ -129,6 +130,8 @@ pub struct Active {
     pub ledger: LedgerSlot,
     /// Where the answering stream stood when the ClientHello was complete.
     pub answer_from: Option<u64>,
+    /// Nobody had sent an alert when the connection began to close: one that comes later says no more than that.
+    pub closed_without_alert: bool,
     /// The frame around it.
     pub link: Arc<Link>,
     pub(crate) noted: Noted,

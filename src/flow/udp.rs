@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::followed::{ALLOCATION, Noted};
+use super::radius::Conversations;
 use super::{Beginning, Link};
 use crate::config::Limits;
 use crate::dispatch::{Direction, Packet};
@@ -38,6 +39,7 @@ enum Carried {
     /// By [`Direction::index`].
     Dtls([DtlsReader; 2]),
     OpenVpn([OpenVpnReader; 2]),
+    Radius(Box<Conversations>),
 }
 
 /// Datagrams of both directions that are probed before a flow is left alone; STUN and the like come before DTLS.
@@ -57,6 +59,7 @@ impl UdpActive {
             Likeness::OpenVpn(layout) => {
                 Carried::OpenVpn([0; 2].map(|_| OpenVpnReader::new(layout, max)))
             }
+            Likeness::Radius => Carried::Radius(Box::new(Conversations::new(max))),
         };
         Self {
             session: Session::default(),
@@ -110,6 +113,17 @@ impl UdpActive {
                     session.go_blind(direction, Unread::Malformed("record header"));
                 }
             }
+            Carried::Radius(conversations) => {
+                conversations.datagram(packet, payload, &self.link, tables);
+            }
+        }
+    }
+
+    /// The conversations between these endpoints, where each is a flow of its own.
+    pub fn conversations(&mut self) -> Option<&mut Conversations> {
+        match &mut self.carried {
+            Carried::Radius(conversations) => Some(conversations),
+            Carried::Quic(_) | Carried::Dtls(_) | Carried::OpenVpn(_) => None,
         }
     }
 
@@ -154,6 +168,7 @@ impl UdpActive {
                     cut_short(session, direction, reader.is_cut());
                 }
             }
+            Carried::Radius(_) => {}
         }
     }
 
@@ -167,7 +182,9 @@ impl UdpActive {
             Carried::Dtls(readers) => {
                 !self.session.is_tls() && readers.iter().all(|r| r.record_layer_version().is_some())
             }
-            _ => false,
+            // Another device may come at any time.
+            Carried::Radius(_) => return false,
+            Carried::Quic(_) | Carried::OpenVpn(_) => false,
         };
         joined || self.datagrams > MAX_DATAGRAMS
     }
@@ -178,6 +195,7 @@ impl UdpActive {
             Carried::Quic(reader) => reader.held_bytes(),
             Carried::Dtls(readers) => readers.iter().map(DtlsReader::held_bytes).sum(),
             Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::held_bytes).sum(),
+            Carried::Radius(_) => 0,
         }
     }
 
@@ -187,6 +205,7 @@ impl UdpActive {
             Carried::Quic(reader) => size_of::<QuicReader>() + ALLOCATION + reader.memory(),
             Carried::Dtls(readers) => readers.iter().map(DtlsReader::memory).sum(),
             Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::memory).sum(),
+            Carried::Radius(c) => size_of::<Conversations>() + ALLOCATION + c.memory(),
         };
         size_of::<Self>() + ALLOCATION + self.session.memory() + carried
     }
@@ -205,7 +224,7 @@ impl UdpActive {
     pub fn random(&self) -> Option<u64> {
         match &self.carried {
             Carried::Dtls(readers) => readers.iter().find_map(DtlsReader::random),
-            Carried::Quic(_) | Carried::OpenVpn(_) => None,
+            Carried::Quic(_) | Carried::OpenVpn(_) | Carried::Radius(_) => None,
         }
     }
 
@@ -222,7 +241,7 @@ impl UdpActive {
     pub fn conflicting(&self) -> u64 {
         match &self.carried {
             Carried::Quic(reader) => reader.conflicting(),
-            Carried::Dtls(_) | Carried::OpenVpn(_) => 0,
+            Carried::Dtls(_) | Carried::OpenVpn(_) | Carried::Radius(_) => 0,
         }
     }
 
@@ -310,6 +329,7 @@ impl UdpActive {
                 let broken = readers.get(server.index())?.is_incomplete();
                 if broken { lost(Cause::Gap) } else { None }
             }
+            Carried::Radius(_) => None,
         }
     }
 
@@ -327,6 +347,7 @@ impl UdpActive {
                     reader.stop();
                 }
             }
+            Carried::Radius(_) => {}
         }
     }
 }

@@ -4,7 +4,7 @@
 //! the other peer (RFC 8656); CAPWAP puts four bytes in front (RFC 5415).
 
 use super::openvpn::Layout;
-use super::{dtls, openvpn, quic};
+use super::{dtls, openvpn, quic, radius};
 
 /// What a first datagram looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Likeness {
     Dtls,
     /// The reset that begins a session, or a control packet with a hello.
     OpenVpn(Layout),
+    /// A packet that authenticates.
+    Radius,
 }
 
 /// What `datagram`, of which `wire_len` bytes were sent, looks like. Most datagrams are told by their first byte.
@@ -28,6 +30,9 @@ pub fn likeness(datagram: &[u8], wire_len: usize) -> Option<Likeness> {
             let (inner, inner_len) = without_relay(datagram, wire_len);
             if dtls::is_plausible(inner, inner_len) {
                 return Some(Likeness::Dtls);
+            }
+            if radius::is_plausible(datagram, wire_len) {
+                return Some(Likeness::Radius);
             }
             openvpn::layout_of(datagram, wire_len).map(Likeness::OpenVpn)
         }

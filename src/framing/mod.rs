@@ -5,9 +5,11 @@
 
 pub mod demux;
 pub mod dtls;
+pub mod eap;
 pub mod openvpn;
 pub mod proxy;
 pub mod quic;
+pub mod radius;
 pub mod scan;
 pub mod service;
 pub mod starttls;

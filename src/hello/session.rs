@@ -366,6 +366,16 @@ impl Session {
         }
     }
 
+    /// Bytes of `direction` are missing, among which its hello may have been.
+    pub fn miss(&mut self, direction: Direction, why: Unread) {
+        let due = !self.has_hello_of(direction);
+        let progress = self.of(direction);
+        progress.lost = true;
+        if due {
+            progress.unread.get_or_insert(why);
+        }
+    }
+
     fn client_hello(
         &mut self,
         direction: Direction,

@@ -1,0 +1,532 @@
+//! EAP (RFC 3748) and the methods in which TLS travels: EAP-TLS (RFC 5216, RFC 9190), EAP-TTLS (RFC 5281), PEAP
+//! (\[MS-PEAP\]), EAP-FAST (RFC 4851), TEAP (RFC 7170). They cut TLS records into pieces in the same way.
+//!
+//! In: EAP packets in their order, from the authenticator or the peer. Out: [`Event`]s of TLS, and the [`Story`] of how
+//! the two came to the method. Nobody's identity is read.
+//!
+//! EAP goes by turns: each Request has another identifier, which its Response repeats. So a packet that was lost is
+//! noticed, though nothing else numbers the pieces.
+
+use super::starttls::{Request, Story};
+use super::tls::{Event, Progress, TlsReader};
+use crate::record::Side;
+
+/// IANA's name of what carries it.
+pub const SERVICE: &str = "radius";
+
+/// Code (RFC 3748 section 4).
+mod code {
+    pub(super) const REQUEST: u8 = 1;
+    pub(super) const RESPONSE: u8 = 2;
+    pub(super) const SUCCESS: u8 = 3;
+    pub(super) const FAILURE: u8 = 4;
+}
+
+/// Method types (IANA's EAP registry).
+mod method {
+    pub(super) const IDENTITY: u8 = 1;
+    pub(super) const NOTIFICATION: u8 = 2;
+    pub(super) const NAK: u8 = 3;
+    /// RFC 3748 section 5.5: a password for once, in the clear.
+    pub(super) const ONE_TIME_PASSWORD: u8 = 5;
+    /// RFC 3748 section 5.6: text of a token card, in the clear.
+    pub(super) const GENERIC_TOKEN_CARD: u8 = 6;
+    pub(super) const TLS: u8 = 13;
+    pub(super) const TTLS: u8 = 21;
+    pub(super) const PEAP: u8 = 25;
+    pub(super) const FAST: u8 = 43;
+    pub(super) const TEAP: u8 = 55;
+    /// RFC 3748 section 5.7.
+    pub(super) const EXPANDED: u8 = 254;
+}
+
+const fn is_tls(kind: u8) -> bool {
+    matches!(
+        kind,
+        method::TLS | method::TTLS | method::PEAP | method::FAST | method::TEAP
+    )
+}
+
+/// Flags of a method with TLS (RFC 5216 section 3.1; RFC 7170 section 4.1).
+mod flag {
+    /// The length of the whole message comes first.
+    pub(super) const LENGTH: u8 = 0x80;
+    /// The authenticator proposes the method; no TLS in it.
+    pub(super) const START: u8 = 0x20;
+    /// TEAP alone: a length of TLVs, which lie behind the TLS data.
+    pub(super) const OUTER_TLVS: u8 = 0x10;
+}
+
+/// What a packet brought besides events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The talk goes on.
+    More,
+    /// It is a packet that was seen before.
+    Again,
+    /// The bytes that the other side, or this one, sent before were not captured.
+    Lost(Side),
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Conversation {
+    /// How TLS was proposed and taken.
+    pub story: Story,
+    /// The last word: whether the peer was let in.
+    pub ended: Option<bool>,
+    readers: [Records; 2],
+    request: Option<u8>,
+    response: Option<u8>,
+}
+
+/// The records of one side.
+#[derive(Debug)]
+struct Records {
+    reader: TlsReader,
+    /// What the reader waits with: less than a record and a piece.
+    pending: Vec<u8>,
+    /// EAP packets that brought it.
+    pieces: u32,
+    /// Something of TLS was read.
+    began: bool,
+    off: bool,
+}
+
+/// More than a record cannot wait to be whole.
+const MAX_PENDING_BYTES: usize = 20 << 10;
+
+impl Conversation {
+    /// One of which nothing was seen. Messages longer than `max_message_len` are passed over.
+    pub fn new(max_message_len: usize) -> Self {
+        let records = || Records {
+            reader: TlsReader::new(max_message_len),
+            pending: Vec::new(),
+            pieces: 0,
+            began: false,
+            off: false,
+        };
+        Self {
+            story: Story {
+                service: Some(SERVICE),
+                has_ledger: true,
+                ..Story::default()
+            },
+            ended: None,
+            readers: [records(), records()],
+            request: None,
+            response: None,
+        }
+    }
+
+    /// Bytes of memory that it holds beside itself.
+    pub fn memory(&self) -> usize {
+        let readers = self.readers.iter();
+        readers
+            .map(|r| r.pending.capacity() + r.reader.memory())
+            .sum::<usize>()
+            + self.story.client_name.as_deref().map_or(0, str::len)
+    }
+
+    /// Takes one EAP packet; of one that the snap length `cut`, all that is there. Tells `sink` what TLS there is.
+    pub fn packet(
+        &mut self,
+        bytes: &[u8],
+        cut: bool,
+        sink: &mut impl FnMut(Side, Event<'_>, u32),
+    ) -> Told {
+        let Some(([code, identifier, high, low], rest)) = bytes.split_first_chunk::<4>() else {
+            // RFC 3579 section 2.1: an empty one asks the server to begin.
+            return Told::More;
+        };
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let data = rest
+            .get(..len.saturating_sub(4).min(rest.len()))
+            .unwrap_or_default();
+        let mut told = Told::More;
+        match *code {
+            code::REQUEST => {
+                if self.request == Some(*identifier) {
+                    return Told::Again;
+                }
+                if self.request.is_some() && self.request != self.response {
+                    told = Told::Lost(Side::Client);
+                }
+                self.request = Some(*identifier);
+                self.request(data);
+                self.tls(Side::Server, data, cut, sink);
+            }
+            code::RESPONSE => {
+                if self.response == Some(*identifier) {
+                    return Told::Again;
+                }
+                let first = self.request.is_none() && self.response.is_none();
+                // RFC 3579 section 2.1: the authenticator may ask for the identity by itself.
+                if self.request != Some(*identifier)
+                    && !(first && data.first() == Some(&method::IDENTITY))
+                {
+                    told = Told::Lost(Side::Server);
+                }
+                if first && data.first() == Some(&method::IDENTITY) {
+                    self.story.began = true;
+                }
+                (self.request, self.response) = (Some(*identifier), Some(*identifier));
+                self.response(data);
+                self.tls(Side::Client, data, cut, sink);
+            }
+            code::SUCCESS | code::FAILURE => self.end(*code == code::SUCCESS),
+            _ => {}
+        }
+        told
+    }
+
+    /// The authenticator's last word, which RADIUS may say without EAP.
+    pub fn end(&mut self, let_in: bool) {
+        self.ended.get_or_insert(let_in);
+        // Asked for TLS in place of what was proposed, and nothing came of it.
+        if !let_in && self.story.request == Request::Asked {
+            self.story.answer(false);
+        }
+        self.story.over = true;
+    }
+
+    /// Packets of a side are missing: once its records began, they cannot be followed any more.
+    pub fn lose(&mut self, side: Side, sink: &mut impl FnMut(Side, Event<'_>, u32)) {
+        if let Some(lost) = self.story.lost.get_mut(index(side)) {
+            *lost = true;
+        }
+        if let Some(records) = self.readers.get_mut(index(side))
+            && records.began
+        {
+            records.pending = Vec::new();
+            if !std::mem::replace(&mut records.off, true) {
+                records
+                    .reader
+                    .gap(u64::MAX, &mut |event| sink(side, event, 1));
+            }
+        }
+    }
+
+    /// Whether the records of a side cannot be followed, or never could.
+    pub fn is_lost(&self, side: Side) -> bool {
+        self.story
+            .lost
+            .get(index(side))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn request(&mut self, data: &[u8]) {
+        let Some(kind) = data.first() else {
+            return;
+        };
+        match *kind {
+            method::IDENTITY | method::NOTIFICATION => {}
+            kind if is_tls(kind) => {
+                let starts = data.get(1).is_some_and(|flags| flags & flag::START != 0);
+                if starts {
+                    if self.story.request == Request::Asked {
+                        self.story.answer(true);
+                    }
+                    self.story.list(true);
+                }
+            }
+            _ => {
+                if self.story.request == Request::Asked {
+                    self.story.answer(false);
+                }
+                self.story.list(false);
+            }
+        }
+    }
+
+    fn response(&mut self, data: &[u8]) {
+        let Some((kind, rest)) = data.split_first() else {
+            return;
+        };
+        match *kind {
+            method::IDENTITY | method::NOTIFICATION => {}
+            // RFC 3748 section 5.3.1: the methods that it would rather have.
+            method::NAK => {
+                if rest.iter().any(|wanted| is_tls(*wanted)) {
+                    self.story.ask();
+                }
+            }
+            kind if is_tls(kind) => self.story.answer(true),
+            kind => {
+                // RFC 3748 section 5.7: an expanded Nak is one that refuses, too.
+                let refuses = kind == method::EXPANDED && matches!(rest, [0, 0, 0, 0, 0, 0, 3, ..]);
+                if !refuses {
+                    self.story.work();
+                }
+                if matches!(kind, method::ONE_TIME_PASSWORD | method::GENERIC_TOKEN_CARD) {
+                    self.story.secret();
+                }
+            }
+        }
+    }
+
+    /// The piece of TLS in a packet.
+    fn tls(
+        &mut self,
+        side: Side,
+        data: &[u8],
+        cut: bool,
+        sink: &mut impl FnMut(Side, Event<'_>, u32),
+    ) {
+        let Some((piece, whole)) = piece(data) else {
+            return;
+        };
+        let Some(records) = self.readers.get_mut(index(side)) else {
+            return;
+        };
+        if records.off {
+            return;
+        }
+        records.began = true;
+        records.pieces = records.pieces.saturating_add(1);
+        records.pending.extend_from_slice(piece);
+        let (mut at, pieces) = (0, &mut records.pieces);
+        let progress = records
+            .reader
+            .read(&records.pending, &mut at, &mut |event| {
+                sink(side, event, *pieces);
+                *pieces = 1;
+            });
+        records.pending.drain(..at);
+        if records.pending.is_empty() && *pieces == 1 {
+            *pieces = 0;
+        }
+        if progress == Progress::NotRecords || records.pending.len() > MAX_PENDING_BYTES {
+            records.pending = Vec::new();
+            records.off = true;
+        } else if cut || !whole {
+            self.lose(side, sink);
+        }
+    }
+}
+
+const fn index(side: Side) -> usize {
+    match side {
+        Side::Client => 0,
+        Side::Server => 1,
+    }
+}
+
+/// The TLS data of a Request or Response, and whether it is all there; `None` where there is none.
+fn piece(data: &[u8]) -> Option<(&[u8], bool)> {
+    let (kind, rest) = data.split_first()?;
+    if !is_tls(*kind) {
+        return None;
+    }
+    let (flags, mut rest) = rest.split_first()?;
+    if flags & flag::START != 0 {
+        return None;
+    }
+    if flags & flag::LENGTH != 0 {
+        (_, rest) = rest.split_first_chunk::<4>()?;
+    }
+    if *kind == method::TEAP && flags & flag::OUTER_TLVS != 0 {
+        let (len, data) = rest.split_first_chunk::<4>()?;
+        let tlvs = u32::from_be_bytes(*len) as usize;
+        return Some(match data.len().checked_sub(tlvs) {
+            Some(len) => (data.get(..len)?, true),
+            None => (&[], false),
+        });
+    }
+    (!rest.is_empty()).then_some((rest, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Upgrade;
+    use hex_literal::hex;
+
+    const PEER: u8 = code::RESPONSE;
+    const AUTHENTICATOR: u8 = code::REQUEST;
+
+    fn packet(code: u8, identifier: u8, data: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(4 + data.len()).unwrap();
+        [&[code, identifier][..], &len.to_be_bytes(), data].concat()
+    }
+
+    /// Events of a conversation, `C` and `S` before what each side said; packets are code, identifier, data.
+    fn told(packets: &[(u8, u8, &[u8])]) -> (Vec<String>, Conversation) {
+        let mut conversation = Conversation::new(1 << 16);
+        let mut events = Vec::new();
+        for (code, identifier, data) in packets {
+            let mut sink = |side, event: Event<'_>, _| events.push(format!("{side:?} {event:?}"));
+            let told = conversation.packet(&packet(*code, *identifier, data), false, &mut sink);
+            if let Told::Lost(side) = told {
+                conversation.lose(side, &mut sink);
+            }
+        }
+        (events, conversation)
+    }
+
+    const IDENTITY: (u8, u8, &[u8]) = (PEER, 1, b"\x01somebody@example.com");
+
+    #[test]
+    fn pieces_are_put_together() {
+        // An alert in three pieces, each answered by an empty one.
+        let (events, conversation) = told(&[
+            IDENTITY,
+            (AUTHENTICATOR, 2, &[13, 0x20]),
+            (PEER, 2, &hex!("0d c0 00000007 1503")),
+            (AUTHENTICATOR, 3, &[13, 0]),
+            (PEER, 3, &hex!("0d 40 0300 02")),
+            (PEER, 3, &hex!("0d 40 0300 02")),
+            (AUTHENTICATOR, 4, &[13, 0]),
+            (PEER, 4, &hex!("0d 00 0228")),
+        ]);
+        assert_eq!(events, ["Client Alert { level: 2, description: 40 }"]);
+        assert_eq!(conversation.story.request, Request::Accepted);
+        assert!(conversation.story.began && !conversation.story.worked);
+        assert_eq!(
+            conversation.story.client_name, None,
+            "an identity is nobody's business"
+        );
+    }
+
+    #[test]
+    fn a_turn_that_is_missing_is_noticed() {
+        let (events, conversation) = told(&[
+            IDENTITY,
+            (AUTHENTICATOR, 2, &[25, 0x20]),
+            (PEER, 2, &hex!("19 40 1503")),
+            (AUTHENTICATOR, 3, &hex!("19 40 1603")),
+            // The server's packet 4 is not there.
+            (PEER, 4, &hex!("19 00 0300 020228")),
+            (AUTHENTICATOR, 5, &hex!("19 00 15 0303 0002 0228")),
+        ]);
+        assert_eq!(events, ["Client Alert { level: 2, description: 40 }"]);
+        assert_eq!(conversation.story.lost, [false, true]);
+    }
+
+    #[test]
+    fn the_ledger() {
+        use crate::framing::starttls::verdict::{Seen, Tls, conclude};
+        type Packets<'a> = &'a [(u8, u8, &'a [u8])];
+        let cases: [(&str, Packets<'_>, Tls, Upgrade, [bool; 2]); 8] = [
+            (
+                "taken as proposed",
+                &[IDENTITY, (1, 2, &[25, 0x20]), (2, 2, &[25, 0])],
+                Tls::Answered,
+                Upgrade::Upgraded,
+                [false; 2],
+            ),
+            (
+                "another one with TLS asked for",
+                &[
+                    IDENTITY,
+                    (1, 2, &[13, 0x20]),
+                    (2, 2, &[3, 25]),
+                    (1, 3, &[25, 0x20]),
+                    (2, 3, &[25, 0]),
+                ],
+                Tls::Answered,
+                Upgrade::Upgraded,
+                [false; 2],
+            ),
+            (
+                "TLS asked for, and refused",
+                &[IDENTITY, (1, 2, &[4, 1, 7]), (2, 2, &[3, 25]), (4, 2, &[])],
+                Tls::None,
+                Upgrade::Refused,
+                [false; 2],
+            ),
+            (
+                "TLS proposed, MD5 taken",
+                &[
+                    IDENTITY,
+                    (1, 2, &[13, 0x20]),
+                    (2, 2, &[3, 4]),
+                    (1, 3, &[4, 1, 7]),
+                    (2, 3, &[4, 1, 8]),
+                    (3, 3, &[]),
+                ],
+                Tls::None,
+                Upgrade::OfferedUnused,
+                [true, false],
+            ),
+            (
+                "MD5 proposed and taken",
+                &[
+                    IDENTITY,
+                    (1, 2, &[4, 1, 7]),
+                    (2, 2, &[4, 1, 8]),
+                    (3, 2, &[]),
+                ],
+                Tls::None,
+                Upgrade::NotOffered,
+                [true, false],
+            ),
+            (
+                "a password in the clear",
+                &[
+                    IDENTITY,
+                    (1, 2, b"\x06Password"),
+                    (2, 2, b"\x06hunter2"),
+                    (3, 2, &[]),
+                ],
+                Tls::None,
+                Upgrade::NotOffered,
+                [true, true],
+            ),
+            (
+                "the hello refused",
+                &[IDENTITY, (1, 2, &[25, 0x20]), (2, 2, &[25, 0]), (4, 2, &[])],
+                Tls::Hello,
+                Upgrade::HelloFailed,
+                [false; 2],
+            ),
+            (
+                "started, and no hello",
+                &[
+                    IDENTITY,
+                    (1, 2, &[13, 0x20]),
+                    (2, 2, &[3, 25]),
+                    (1, 3, &[25, 0x20]),
+                ],
+                Tls::None,
+                Upgrade::AcceptedNoHello,
+                [false; 2],
+            ),
+        ];
+        for (name, packets, tls, want, [worked, secret]) in cases {
+            let (_, conversation) = told(packets);
+            let seen = Seen {
+                tls,
+                client: true,
+                server: true,
+                beginning: true,
+                closed: true,
+                lost: None,
+            };
+            let line = conclude(&conversation.story, &seen).unwrap();
+            assert_eq!(
+                (
+                    line.upgrade,
+                    line.continued_in_clear,
+                    line.cleartext_credentials
+                ),
+                (want, worked, secret),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn teap_may_have_tlvs_behind_its_tls() {
+        assert_eq!(
+            piece(&hex!("37 91 00000009 00000002 aabb ccdd")),
+            Some((hex!("aabb").as_slice(), true))
+        );
+        assert_eq!(
+            piece(&hex!("37 11 00000009 aabb")),
+            Some(([].as_slice(), false))
+        );
+        assert_eq!(piece(&hex!("37 31 00000002 ccdd")), None);
+    }
+}
