@@ -283,6 +283,13 @@ impl<'a> Judge<'a> {
             Some(CertificateKey::Ecdsa(curve)) if record.outcome == Outcome::Negotiated => curve,
             _ => None,
         };
+        let fits = record
+            .negotiated_version
+            .and_then(|version| self.policy.accepts_version(version))
+            == Some(Fit::Good);
+        let is_shown = record.outcome == Outcome::Negotiated
+            && fits
+            && negotiated_fits(record, accepts).verdict == Verdict::Ok;
         let ems = offer.from_record && record.extended_master_secret == Some(true);
         let seen_list = seen.map(|key| [key]);
         let certificates = accepts
@@ -295,9 +302,9 @@ impl<'a> Judge<'a> {
                 extended_master_secret: true,
                 ..(**offer).clone()
             };
-            simulate(&whole, accepts, certificates, taken)
+            simulate(&whole, accepts, certificates, taken, is_shown)
         } else {
-            simulate(offer, accepts, certificates, taken)
+            simulate(offer, accepts, certificates, taken, is_shown)
         })
     }
 

@@ -40,6 +40,10 @@ pub const CERTIFICATE_CURVE_NOT_LISTED: &str = "certificate-curve-not-listed";
 pub const CERTIFICATE_SIGNATURE_NOT_LISTED: &str = "certificate-signature-not-listed";
 /// Not known: the client lists finite fields, and the server's may be smaller than all of them.
 pub const DHE_PARAMETERS: &str = "dhe-parameters";
+/// Not known: the server would send its point compressed, as the client lists it first; its hello says otherwise.
+pub const POINT_FORMAT: &str = "point-format";
+/// Not known: TLS software differs in what it makes of such an offer, and the policy does not name the far end's.
+pub const SOFTWARE_NOT_NAMED: &str = "software-not-named";
 /// Not known: a retry at a lower version (TLS_FALLBACK_SCSV); what the client offered first decides.
 pub const FALLBACK_RETRY: &str = "fallback-retry";
 /// Not known: both sides may have a suite that works without a certificate, or one that is not registered.
@@ -101,6 +105,12 @@ pub const fn says(reason: &str) -> Option<&'static str> {
             "lists no RSA signature, with which the certificate may be signed"
         }
         b"dhe-parameters" => "lists finite fields that may be larger than the server's",
+        b"point-format" => {
+            "lists compressed points first, in which the server would then send its own"
+        }
+        b"software-not-named" => {
+            "makes an offer that TLS software answers differently, and the policy does not say which it is"
+        }
         b"fallback-retry" => "retried at a lower version; its first offer decides",
         b"unusual-suites" => "offers suites whose fate cannot be foretold",
         b"offer-not-saved" => "was read from a saved record, which lacks what the policy asks for",

@@ -5,8 +5,8 @@
 //! certificate and signature algorithm), extensions. A wrong answer is worse than none.
 
 use super::accepts::{
-    Accepts, CertificateCurve, CertificateKey, Dhe, GroupsWhenNoneSent, SSL_3_0, SignatureCheck,
-    SuiteOrder, TLS_1_2, TLS_1_3,
+    Accepts, CertificateCurve, CertificateKey, Dhe, GroupsWhenNoneSent, Habits, SSL_3_0,
+    SignatureCheck, SuiteOrder, TLS_1_2, TLS_1_3,
 };
 use super::reason;
 use super::suite::{Authentication, Exchange, Suite};
@@ -54,16 +54,60 @@ impl Chosen {
 
 /// Plays the server. `certificates`: the keys that it has; `None`: of every kind. `taken`: a curve of a certificate's
 /// key that this client was seen to take.
+///
+/// Where the policy does not say what its software's habits are and one of them decides, it is not known. `is_shown`: the
+/// far end was seen to answer this very offer with what is still taken, so it needs no guess how it answers.
 pub fn simulate(
     offer: &Offer,
     accepts: &Accepts,
     certificates: Option<&[CertificateKey]>,
     taken: Option<NamedGroup>,
+    is_shown: bool,
 ) -> Simulation {
+    let play = |habits| play(offer, accepts, habits, certificates, taken);
+    let first = play(accepts.habits);
+    if is_shown && matches!(first, Simulation::Chosen(_)) {
+        return first;
+    }
+    let differs =
+        |other: &Simulation| std::mem::discriminant(other) != std::mem::discriminant(&first);
+    if matches!(first, Simulation::Unknown(_)) {
+        return first;
+    }
+    match accepts.habits.others().map(play).find(differs) {
+        None => first,
+        Some(unknown @ Simulation::Unknown(_)) => unknown,
+        Some(_) => Simulation::Unknown(reason::SOFTWARE_NOT_NAMED),
+    }
+}
+
+/// Plays the server with these habits.
+fn play(
+    offer: &Offer,
+    accepts: &Accepts,
+    habits: Habits,
+    certificates: Option<&[CertificateKey]>,
+    taken: Option<NamedGroup>,
+) -> Simulation {
+    let kept;
+    let offer = match &offer.named_groups {
+        Some(groups) if habits.quirks.keeps_eleven_groups => {
+            let known = |g: &&NamedGroup| matches!(g.0, 18..=30);
+            let finite_fields = groups.iter().filter(|g| is_ffdhe(**g));
+            let curves = groups.iter().filter(known).take(11);
+            kept = Offer {
+                named_groups: Some(curves.chain(finite_fields).copied().collect()),
+                ..offer.clone()
+            };
+            &kept
+        }
+        _ => offer,
+    };
     let with = |certificates| {
         let server = Server {
             offer,
             accepts,
+            habits,
             certificates,
             taken,
         };
@@ -74,9 +118,7 @@ pub fn simulate(
     match certificates {
         // Who looks at the signature after the suite looks for the certificate before it, and takes the first with which
         // the handshake can be done.
-        Some(keys)
-            if keys.len() > 1 && accepts.habits.signature_check == SignatureCheck::AfterSuite =>
-        {
+        Some(keys) if keys.len() > 1 && habits.signature_check == SignatureCheck::AfterSuite => {
             let each = || keys.iter().map(|key| with(Some(std::slice::from_ref(key))));
             each()
                 .find(|simulation| matches!(simulation, Simulation::Chosen(_)))
@@ -142,6 +184,7 @@ struct Lowered(bool);
 struct Server<'a> {
     offer: &'a Offer,
     accepts: &'a Accepts,
+    habits: Habits,
     certificates: Option<&'a [CertificateKey]>,
     /// A curve of a certificate's key that the client was seen to take.
     taken: Option<NamedGroup>,
@@ -220,6 +263,13 @@ impl Server<'_> {
     }
 
     fn up_to_tls12(&self, rank: u8) -> Result<Chosen, Simulation> {
+        if self.habits.quirks.must_share_signature
+            && rank == TLS_1_2
+            && let Some(schemes) = &self.offer.signature_algorithms
+            && !schemes.iter().any(|scheme| self.takes_scheme(*scheme))
+        {
+            return Err(Simulation::Fails(reason::SIGNATURE_ALGORITHMS));
+        }
         // What the suite that came furthest failed of.
         let mut furthest = Hurdle::CipherSuite;
         for (suite, facts) in self.shared_suites() {
@@ -255,9 +305,7 @@ impl Server<'_> {
         let offered = self.offer.cipher_suites.as_slice();
         let (first, second) = match &self.accepts.cipher_suites {
             None => (offered, offered),
-            Some(own) if self.accepts.habits.suite_order == SuiteOrder::Server => {
-                (own.as_slice(), offered)
-            }
+            Some(own) if self.habits.suite_order == SuiteOrder::Server => (own.as_slice(), offered),
             Some(own) => (offered, own.as_slice()),
         };
         first
@@ -299,6 +347,17 @@ impl Server<'_> {
         if self.accepts.encrypt_then_mac && suite.cbc && !self.offer.encrypt_then_mac {
             return skip(Hurdle::EncryptThenMac);
         }
+        // The Montgomery curves' points have one format.
+        if self.habits.quirks.first_point_format
+            && group.is_some_and(|group| !matches!(group.0, 29 | 30))
+        {
+            if self.offer.from_record {
+                return Err(Miss::End(Simulation::Unknown(reason::OFFER_NOT_SAVED)));
+            }
+            if self.offer.compressed_points_first {
+                return Err(Miss::End(Simulation::Unknown(reason::POINT_FORMAT)));
+            }
+        }
         Ok(group)
     }
 
@@ -316,11 +375,14 @@ impl Server<'_> {
                 .copied()
                 .ok_or(Miss::Skip(Hurdle::Group))
             }
-            None if self.accepts.habits.groups_when_none_sent == GroupsWhenNoneSent::NoEcdhe => {
+            None if self.habits.groups_when_none_sent == GroupsWhenNoneSent::NoEcdhe => {
                 Err(Miss::Skip(Hurdle::Group))
             }
             None => match own {
-                Some(own) => own.iter().copied().find(|g| is_curve(*g)),
+                Some(own) => own.iter().copied().find(|g| {
+                    is_curve(*g)
+                        && (!self.habits.quirks.p256_when_none_sent || *g == NamedGroup(23))
+                }),
                 None => Some(NamedGroup(23)),
             }
             .ok_or(Miss::Skip(Hurdle::Group)),
@@ -329,7 +391,7 @@ impl Server<'_> {
 
     /// Diffie-Hellman in a finite field.
     fn finite_field(&self) -> Result<(), Miss> {
-        match self.accepts.habits.dhe {
+        match self.habits.dhe {
             Dhe::Fixed => {
                 // RFC 7919 section 4 lets the server take its own parameters; a client that lists larger fields alone may
                 // find them too small.
@@ -365,7 +427,7 @@ impl Server<'_> {
 
     /// A certificate for the suite, with a curve that the client takes and an algorithm to sign with.
     fn certificate(&self, suite: Suite, rank: u8) -> Result<(), Miss> {
-        let habits = &self.accepts.habits;
+        let habits = &self.habits;
         let rsa_after_suite = habits.signature_check == SignatureCheck::RsaAfterSuite
             && suite.authentication == Authentication::Rsa;
         let mut furthest = Hurdle::CertificateKey;
@@ -388,7 +450,7 @@ impl Server<'_> {
                 let taken = self.taken == Some(curve);
                 let fits = match habits.certificate_curve {
                     CertificateCurve::ClientGroups => {
-                        listed || taken && !habits.certificate_curve_is_said
+                        listed || taken && !habits.said.certificate_curve
                     }
                     CertificateCurve::BothGroups => listed && self.takes_group(curve),
                     CertificateCurve::Ignored => {
@@ -432,14 +494,16 @@ impl Server<'_> {
 
     /// Whether the client takes a signature that the server makes with `key`, in TLS 1.2.
     fn has_scheme(&self, key: Option<CertificateKey>, suite: Suite) -> bool {
-        let schemes = self
-            .offer
-            .signature_algorithms
-            .as_deref()
-            .unwrap_or(SHA1_DEFAULTS);
+        let (schemes, whatever) = match &self.offer.signature_algorithms {
+            Some(schemes) => (schemes.as_slice(), false),
+            None => (SHA1_DEFAULTS, self.habits.quirks.sha1_for_the_silent),
+        };
+        let binds = self.habits.quirks.binds_ecdsa_to_curve
+            && matches!(key, Some(CertificateKey::Ecdsa(Some(_))));
         schemes.iter().any(|scheme| {
-            self.takes_scheme(*scheme)
+            (whatever || self.takes_scheme(*scheme))
                 && signs(key, *scheme, TLS_1_2)
+                && (!binds || signs(key, *scheme, TLS_1_3))
                 && family(*scheme) == Some(suite.authentication)
         })
     }
