@@ -105,6 +105,18 @@ pub struct Quirks {
     pub first_point_format: bool,
     /// BearSSL takes a client without supported_groups for one that has secp256r1 alone (the RFCs allow any).
     pub p256_when_none_sent: bool,
+    /// Bouncy Castle has no finite field for a client that lists curves and no field (RFC 7919 section 4 leaves the server its
+    /// own then).
+    pub dhe_wants_listed_field: bool,
+    /// Bouncy Castle takes a group of its own for ECDHE where the client lists none of them, against RFC 8422 section 5.1;
+    /// some clients go along.
+    pub sends_unlisted_group: bool,
+    /// HAProxy chooses between its keys before all else: the ECDSA one for a client that lists an ECDSA signature and a suite
+    /// for it, whatever its groups are (`ssl_sock_switchctx_cbk` in ssl_sock.c).
+    pub ecdsa_before_all: bool,
+    /// Erlang wants an ECDSA certificate to be signed with ECDSA before TLS 1.2, as RFC 4492 section 2.2 did; who signed it, a
+    /// policy does not say.
+    pub ecdsa_signed_by_ecdsa: bool,
     /// rustls binds an ECDSA key to the scheme of its curve in TLS 1.2 too, as RFC 8446 section 4.2.3 does from TLS 1.3 on.
     pub binds_ecdsa_to_curve: bool,
     /// JSSE signs with SHA-1 for a client of TLS 1.2 without signature_algorithms, whatever its own list
@@ -188,7 +200,17 @@ habit! {
 impl Habits {
     /// The names that a policy's `software` may have.
     pub const SOFTWARE: &'static [&'static str] = &[
-        "openssl", "go", "gnutls", "mbedtls", "jsse", "rustls", "bearssl",
+        "openssl",
+        "go",
+        "gnutls",
+        "mbedtls",
+        "jsse",
+        "rustls",
+        "bearssl",
+        "wolfssl",
+        "boringssl",
+        "bouncycastle",
+        "haproxy",
     ];
 
     /// The habits of that TLS software in its own default configuration, as measured by the cut-over laboratory
@@ -209,6 +231,16 @@ impl Habits {
                     Curve::ClientGroups,
                     no_quirks,
                 ),
+                "haproxy" => {
+                    let of_openssl = Self::of_software("openssl")?;
+                    return Some(Self {
+                        quirks: Quirks {
+                            ecdsa_before_all: true,
+                            ..no_quirks
+                        },
+                        ..of_openssl
+                    });
+                }
                 "go" => (
                     Order::Server,
                     Dhe::None,
@@ -271,6 +303,34 @@ impl Habits {
                         ..no_quirks
                     },
                 ),
+                "wolfssl" => (
+                    Order::Server,
+                    Dhe::None,
+                    Groups::Any,
+                    Signature::WithSuite,
+                    Curve::Ignored,
+                    no_quirks,
+                ),
+                "boringssl" => (
+                    Order::Client,
+                    Dhe::None,
+                    Groups::NoEcdhe,
+                    Signature::WithSuite,
+                    Curve::ClientGroups,
+                    no_quirks,
+                ),
+                "bouncycastle" => (
+                    Order::Server,
+                    Dhe::Negotiated,
+                    Groups::NoEcdhe,
+                    Signature::WithSuite,
+                    Curve::Ignored,
+                    Quirks {
+                        dhe_wants_listed_field: true,
+                        sends_unlisted_group: true,
+                        ..no_quirks
+                    },
+                ),
                 _ => return None,
             };
         Some(Self {
@@ -290,7 +350,8 @@ impl Habits {
         })
     }
 
-    /// The same with one habit that the policy does not say changed to what other software does.
+    /// The same with one habit that the policy does not say changed to what other software does. What an RFC forbids is
+    /// not among it.
     pub fn others(self) -> impl Iterator<Item = Self> {
         let changed = |said: bool, change: &dyn Fn(&mut Self)| {
             (!said).then(|| {
@@ -308,6 +369,7 @@ impl Habits {
         } = self.said;
         [
             changed(dhe, &|h| h.dhe = Dhe::Negotiated),
+            changed(dhe, &|h| h.quirks.dhe_wants_listed_field = true),
             changed(groups_when_none_sent, &|h| {
                 h.groups_when_none_sent = GroupsWhenNoneSent::NoEcdhe;
             }),
@@ -327,6 +389,7 @@ impl Habits {
                 h.certificate_curve = CertificateCurve::Ignored;
             }),
             changed(software, &|h| h.quirks.binds_ecdsa_to_curve = true),
+            changed(software, &|h| h.quirks.ecdsa_signed_by_ecdsa = true),
         ]
         .into_iter()
         .flatten()

@@ -115,6 +115,17 @@ fn play(
             .answer()
             .map_or_else(|other| other, Simulation::Chosen)
     };
+    let chosen;
+    let certificates = match certificates {
+        Some(keys) if habits.quirks.ecdsa_before_all && keys.len() > 1 => {
+            let wants_ecdsa = lists_ecdsa(offer);
+            let is_it =
+                |key: &&CertificateKey| matches!(key, CertificateKey::Ecdsa(_)) == wants_ecdsa;
+            chosen = keys.iter().find(is_it).copied();
+            chosen.as_ref().map(std::slice::from_ref).or(certificates)
+        }
+        _ => certificates,
+    };
     match certificates {
         // Who looks at the signature after the suite looks for the certificate before it, and takes the first with which
         // the handshake can be done.
@@ -188,6 +199,21 @@ struct Server<'a> {
     certificates: Option<&'a [CertificateKey]>,
     /// A curve of a certificate's key that the client was seen to take.
     taken: Option<NamedGroup>,
+}
+
+/// Whether the client lists an ECDSA signature and a suite that can go with an ECDSA key.
+fn lists_ecdsa(offer: &Offer) -> bool {
+    let schemes = offer.signature_algorithms.iter().flatten();
+    let mut suites = offer.cipher_suites.iter();
+    schemes.clone().any(|scheme| scheme.0 & 0xff == 3)
+        && suites.any(|suite| {
+            Suite::of(*suite).is_some_and(|facts| {
+                matches!(
+                    facts.authentication,
+                    Authentication::Ecdsa | Authentication::Tls13
+                )
+            })
+        })
 }
 
 /// Whether the client takes signatures with SHA-1, in words or by saying nothing.
@@ -373,7 +399,11 @@ impl Server<'_> {
                     None => groups.iter().find(common),
                 }
                 .copied()
-                .ok_or(Miss::Skip(Hurdle::Group))
+                .ok_or(if self.habits.quirks.sends_unlisted_group {
+                    Miss::End(Simulation::Unknown(reason::GROUP_NOT_LISTED))
+                } else {
+                    Miss::Skip(Hurdle::Group)
+                })
             }
             None if self.habits.groups_when_none_sent == GroupsWhenNoneSent::NoEcdhe => {
                 Err(Miss::Skip(Hurdle::Group))
@@ -391,6 +421,22 @@ impl Server<'_> {
 
     /// Diffie-Hellman in a finite field.
     fn finite_field(&self) -> Result<(), Miss> {
+        if let Some(groups) = &self.offer.named_groups
+            && self.habits.quirks.dhe_wants_listed_field
+            && groups.iter().copied().any(is_curve)
+            && !groups.iter().copied().any(is_ffdhe)
+        {
+            return Err(Miss::Skip(Hurdle::FiniteFieldGroup));
+        }
+        // RFC 7919 section 4 takes a list of curves for one of a client that knows no other groups. Who knows TLS 1.3 knows
+        // them, and may refuse what it left out.
+        let leaves_out = self.offer.named_groups.as_ref().is_some_and(|groups| {
+            self.offer.versions.contains(&ProtocolVersion::TLS_1_3)
+                && !groups.iter().copied().any(is_ffdhe)
+        });
+        if leaves_out && self.habits.dhe != Dhe::None {
+            return Err(Miss::End(Simulation::Unknown(reason::DHE_PARAMETERS)));
+        }
         match self.habits.dhe {
             Dhe::Fixed => {
                 // RFC 7919 section 4 lets the server take its own parameters; a client that lists larger fields alone may
@@ -462,6 +508,14 @@ impl Server<'_> {
                     furthest = furthest.max(Hurdle::CertificateCurve);
                     continue;
                 }
+            }
+            if habits.quirks.ecdsa_signed_by_ecdsa
+                && rank < TLS_1_2
+                && matches!(key, Some(CertificateKey::Ecdsa(_)))
+            {
+                return Err(Miss::End(Simulation::Unknown(
+                    reason::CERTIFICATE_SIGNATURE_NOT_LISTED,
+                )));
             }
             let must_sign = suite.is_signed() || rsa_after_suite;
             // Before TLS 1.2 there is nothing to choose: MD5 with SHA-1, or SHA-1.

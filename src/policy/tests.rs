@@ -225,7 +225,7 @@ fn suites_groups_and_keys() {
         ..modern()
     };
     let few_groups = || Offer {
-        named_groups: Some(groups(&[29, 23])),
+        named_groups: Some(groups(&[29, 23, 256])),
         ..modern()
     };
     for (name, offer, accepts, want) in [
@@ -472,6 +472,18 @@ fn signature_algorithms() {
             "unknown certificate-signature-not-listed",
         ),
         (
+            "an ECDSA certificate before TLS 1.2, to software that is not named",
+            Offer { cipher_suites: suites(&[0xc009]), ..ancient() },
+            "groups = [\"secp256r1\"]\ncertificates = [{ key = \"ECDSA P-256\" }]\n[accepts.habits]\ngroups_when_none_sent = \"any\"".into(),
+            "unknown certificate-signature-not-listed",
+        ),
+        (
+            "an ECDSA certificate before TLS 1.2",
+            Offer { cipher_suites: suites(&[0xc009]), ..ancient() },
+            "groups = [\"secp256r1\"]\ncertificates = [{ key = \"ECDSA P-256\" }]\n[accepts.habits]\nsoftware = \"gnutls\"".into(),
+            "TLS 1.0 0xc009 23",
+        ),
+        (
             "the certificate is looked for before the suite",
             Offer { signature_algorithms: Some(schemes(&[0x0401])), ..modern() },
             "max_version = \"TLS 1.2\"\ncertificates = [{ key = \"ECDSA P-256\" }, { key = \"RSA-2048\" }]\n[accepts.habits]\nsignature_check = \"after-suite\"".into(),
@@ -581,6 +593,14 @@ fn ways_of_one_library() {
         cipher_suites: suites(&[0x009c]),
         ..compressed()
     };
+    let few_groups = || Offer {
+        named_groups: Some(groups(&[24])),
+        ..mbedtls_client()
+    };
+    let no_field = || Offer {
+        cipher_suites: suites(&[0x009e]),
+        ..mbedtls_client()
+    };
     let large_field = || Offer {
         named_groups: Some(groups(&[24, 260])),
         cipher_suites: suites(&[0x009e]),
@@ -597,6 +617,7 @@ fn ways_of_one_library() {
     };
     let x25519 = "max_version = \"TLS 1.2\"\ngroups = [\"x25519\"]\n";
     let p256 = "max_version = \"TLS 1.2\"\ngroups = [\"secp256r1\"]\n";
+    let both_keys = "max_version = \"TLS 1.2\"\ncertificates = [{ key = \"RSA-2048\" }, { key = \"ECDSA P-256\" }]\n";
     let pss = "max_version = \"TLS 1.2\"\nsignature_algorithms = [\"rsa_pss_rsae_sha256\"]\ncertificates = [{ key = \"RSA-2048\" }]\n";
     for (offer, accepts, software, want) in [
         (mbedtls_client(), x25519, "mbedtls", "groups"),
@@ -608,6 +629,22 @@ fn ways_of_one_library() {
         (only_rsa(), p256, "mbedtls", "TLS 1.2 0x009c"),
         (saved(), p256, "mbedtls", "unknown offer-not-saved"),
         (saved(), p256, "gnutls", "TLS 1.2 0xc02b 23"),
+        (few_groups(), both_keys, "haproxy", "certificate-curve"),
+        (few_groups(), both_keys, "openssl", "TLS 1.2 0xc02f 24"),
+        (no_field(), x25519, "bouncycastle", "ffdhe-groups"),
+        (
+            no_field(),
+            "max_version = \"TLS 1.2\"\n",
+            "jsse",
+            "TLS 1.2 0x009e",
+        ),
+        (
+            few_groups(),
+            x25519,
+            "bouncycastle",
+            "unknown group-not-listed",
+        ),
+        (few_groups(), x25519, "boringssl", "groups"),
         (large_field(), x25519, "mbedtls", "unknown dhe-parameters"),
         (silent(), pss, "jsse", "TLS 1.2 0xc02f 25"),
         (silent(), pss, "gnutls", "TLS 1.2 0x009c"),
@@ -629,6 +666,7 @@ fn finite_fields() {
     };
     let without = || Offer {
         named_groups: Some(groups(&[29])),
+        versions: vec![V::TLS_1_2],
         ..modern()
     };
     for (name, offer, accepts, want) in [
@@ -641,6 +679,21 @@ fn finite_fields() {
             },
             dhe("fixed", ""),
             "unknown dhe-parameters",
+        ),
+        (
+            "fixed, to who could list a field and does not",
+            Offer {
+                named_groups: Some(groups(&[29])),
+                ..modern()
+            },
+            dhe("fixed", ""),
+            "unknown dhe-parameters",
+        ),
+        (
+            "fixed, to who knows curves alone",
+            without(),
+            dhe("fixed", ""),
+            "TLS 1.2 0x009e",
         ),
         ("none", modern(), dhe("none", ""), reason::CIPHER_SUITES),
         (
@@ -1114,4 +1167,26 @@ fn what_was_seen_to_work_needs_no_guess() {
     // Another group would have to be chosen.
     let p384 = format!("{MIN_12}groups = [\"secp384r1\"]\n");
     assert_eq!(told(Outcome::Negotiated, Some(V::TLS_1_2), &p384), unknown);
+}
+
+#[test]
+fn a_key_that_tls_13_hid() {
+    let old = policy("max_version = \"TLS 1.2\"");
+    let told = |offer: Offer| {
+        let record = flow(Outcome::Negotiated, Some(V::TLS_1_3), Some(offer));
+        let record = judged(record, &old);
+        (record.verdict, record.reasons)
+    };
+    let unknown = (Verdict::Unknown, vec![reason::CERTIFICATE_NOT_SEEN]);
+    let p384 = Offer {
+        named_groups: Some(groups(&[24])),
+        ..modern()
+    };
+    let rsa_alone = Offer {
+        cipher_suites: suites(&[0x1301, 0xc02f]),
+        ..modern()
+    };
+    assert_eq!(told(modern()), (Verdict::Ok, vec![]));
+    assert_eq!(told(rsa_alone), unknown);
+    assert_eq!(told(p384), unknown);
 }
