@@ -61,6 +61,9 @@ pub struct Offer {
     pub ja4: Option<Arc<str>>,
     /// Read back from a saved record, which does not hold which extensions without a list there were.
     pub from_record: bool,
+    /// It lists the compressed format of points before the uncompressed one (RFC 8422 section 5.1.2 deprecates the
+    /// former). Saved records do not hold it.
+    pub compressed_points_first: bool,
     /// Its part of a record, once written.
     pub fields: OfferFields,
 }

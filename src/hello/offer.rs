@@ -113,7 +113,10 @@ fn read(hello: &ClientHello<'_>, carrier: Carrier) -> Offer {
             ext::EC_POINT_FORMATS => {
                 point_formats = Reader::new(body)
                     .vec8("ec_point_formats")
-                    .unwrap_or_default()
+                    .unwrap_or_default();
+                // uncompressed(0), ansiX962_compressed_prime(1).
+                offer.compressed_points_first =
+                    point_formats.iter().find(|format| **format <= 1) == Some(&1);
             }
             ext::EXTENDED_MASTER_SECRET => offer.extended_master_secret = true,
             ext::ENCRYPT_THEN_MAC => offer.encrypt_then_mac = true,

@@ -73,9 +73,58 @@ pub struct Habits {
     pub signature_check: SignatureCheck,
     /// Which curves the key of an ECDSA certificate may be on, up to TLS 1.2.
     pub certificate_curve: CertificateCurve,
-    /// Whether the policy says so. Where it does not, a client that was seen to take a curve which it does not list will
-    /// take it again.
-    pub certificate_curve_is_said: bool,
+    /// What one library alone does; `software` brings it, and no key of a policy names it.
+    pub quirks: Quirks,
+    /// Which of these the policy says.
+    pub said: Said,
+}
+
+/// What a policy says of habits, by itself or by the name of the software.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Said {
+    /// The software, and so all of them.
+    pub software: bool,
+    /// [`Habits::dhe`].
+    pub dhe: bool,
+    /// [`Habits::groups_when_none_sent`].
+    pub groups_when_none_sent: bool,
+    /// [`Habits::signature_check`].
+    pub signature_check: bool,
+    /// [`Habits::certificate_curve`].
+    pub certificate_curve: bool,
+}
+
+/// What one TLS library does and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Quirks {
+    /// mbed TLS 2 keeps no more than the first eleven of a client's groups that it knows
+    /// (`ssl_parse_supported_elliptic_curves` in ssl_srv.c: MBEDTLS_ECP_DP_MAX, and a zero for the end).
+    pub keeps_eleven_groups: bool,
+    /// mbed TLS 2 sends its point in the first format that the client lists, a compressed one too, though its own hello
+    /// names the uncompressed one alone (`ssl_parse_supported_point_formats` in ssl_srv.c).
+    pub first_point_format: bool,
+    /// BearSSL takes a client without supported_groups for one that has secp256r1 alone (the RFCs allow any).
+    pub p256_when_none_sent: bool,
+    /// Bouncy Castle has no finite field for a client that lists curves and no field (RFC 7919 section 4 leaves the server its
+    /// own then).
+    pub dhe_wants_listed_field: bool,
+    /// Bouncy Castle takes a group of its own for ECDHE where the client lists none of them, against RFC 8422 section 5.1;
+    /// some clients go along.
+    pub sends_unlisted_group: bool,
+    /// HAProxy chooses between its keys before all else: the ECDSA one for a client that lists an ECDSA signature and a suite
+    /// for it, whatever its groups are (`ssl_sock_switchctx_cbk` in ssl_sock.c).
+    pub ecdsa_before_all: bool,
+    /// Erlang wants an ECDSA certificate to be signed with ECDSA before TLS 1.2, as RFC 4492 section 2.2 did; who signed it, a
+    /// policy does not say.
+    pub ecdsa_signed_by_ecdsa: bool,
+    /// rustls binds an ECDSA key to the scheme of its curve in TLS 1.2 too, as RFC 8446 section 4.2.3 does from TLS 1.3 on.
+    pub binds_ecdsa_to_curve: bool,
+    /// JSSE signs with SHA-1 for a client of TLS 1.2 without signature_algorithms, whatever its own list
+    /// (jdk.tls.server.SignatureSchemes) holds.
+    pub sha1_for_the_silent: bool,
+    /// JSSE refuses a client of TLS 1.2 whose signature_algorithms share nothing with its own list, even where the suite
+    /// signs nothing ("No supported signature algorithm", SignatureAlgorithmsExtension.java).
+    pub must_share_signature: bool,
 }
 
 macro_rules! habit {
@@ -150,54 +199,200 @@ habit! {
 
 impl Habits {
     /// The names that a policy's `software` may have.
-    pub const SOFTWARE: &'static [&'static str] = &["openssl", "go", "gnutls", "mbedtls", "jsse"];
+    pub const SOFTWARE: &'static [&'static str] = &[
+        "openssl",
+        "go",
+        "gnutls",
+        "mbedtls",
+        "jsse",
+        "rustls",
+        "bearssl",
+        "wolfssl",
+        "boringssl",
+        "bouncycastle",
+        "haproxy",
+    ];
 
     /// The habits of that TLS software in its own default configuration, as measured by the cut-over laboratory
     /// (tests/cutover).
     pub fn of_software(name: &str) -> Option<Self> {
-        Some(match name {
-            "openssl" => Self {
-                suite_order: SuiteOrder::Client,
-                dhe: Dhe::Fixed,
-                groups_when_none_sent: GroupsWhenNoneSent::NoEcdhe,
-                signature_check: SignatureCheck::RsaAfterSuite,
-                certificate_curve: CertificateCurve::ClientGroups,
-                certificate_curve_is_said: true,
+        use {
+            CertificateCurve as Curve, GroupsWhenNoneSent as Groups, SignatureCheck as Signature,
+            SuiteOrder as Order,
+        };
+        let no_quirks = Quirks::default();
+        let (suite_order, dhe, groups_when_none_sent, signature_check, certificate_curve, quirks) =
+            match name {
+                "openssl" => (
+                    Order::Client,
+                    Dhe::Fixed,
+                    Groups::NoEcdhe,
+                    Signature::RsaAfterSuite,
+                    Curve::ClientGroups,
+                    no_quirks,
+                ),
+                "haproxy" => {
+                    let of_openssl = Self::of_software("openssl")?;
+                    return Some(Self {
+                        quirks: Quirks {
+                            ecdsa_before_all: true,
+                            ..no_quirks
+                        },
+                        ..of_openssl
+                    });
+                }
+                "go" => (
+                    Order::Server,
+                    Dhe::None,
+                    Groups::NoEcdhe,
+                    Signature::AfterSuite,
+                    Curve::Ignored,
+                    no_quirks,
+                ),
+                "gnutls" => (
+                    Order::Client,
+                    Dhe::Negotiated,
+                    Groups::Any,
+                    Signature::WithSuite,
+                    Curve::Ignored,
+                    no_quirks,
+                ),
+                "mbedtls" => (
+                    Order::Server,
+                    Dhe::Fixed,
+                    Groups::NoEcdhe,
+                    Signature::RsaAfterSuite,
+                    Curve::ClientGroups,
+                    Quirks {
+                        keeps_eleven_groups: true,
+                        first_point_format: true,
+                        ..no_quirks
+                    },
+                ),
+                "jsse" => (
+                    Order::Client,
+                    Dhe::Negotiated,
+                    Groups::Any,
+                    Signature::AfterSuite,
+                    Curve::BothGroups,
+                    Quirks {
+                        sha1_for_the_silent: true,
+                        must_share_signature: true,
+                        ..no_quirks
+                    },
+                ),
+                "rustls" => (
+                    Order::Client,
+                    Dhe::None,
+                    Groups::NoEcdhe,
+                    Signature::WithSuite,
+                    Curve::Ignored,
+                    Quirks {
+                        binds_ecdsa_to_curve: true,
+                        ..no_quirks
+                    },
+                ),
+                "bearssl" => (
+                    Order::Client,
+                    Dhe::None,
+                    Groups::Any,
+                    Signature::WithSuite,
+                    Curve::Ignored,
+                    Quirks {
+                        p256_when_none_sent: true,
+                        ..no_quirks
+                    },
+                ),
+                "wolfssl" => (
+                    Order::Server,
+                    Dhe::None,
+                    Groups::Any,
+                    Signature::WithSuite,
+                    Curve::Ignored,
+                    no_quirks,
+                ),
+                "boringssl" => (
+                    Order::Client,
+                    Dhe::None,
+                    Groups::NoEcdhe,
+                    Signature::WithSuite,
+                    Curve::ClientGroups,
+                    no_quirks,
+                ),
+                "bouncycastle" => (
+                    Order::Server,
+                    Dhe::Negotiated,
+                    Groups::NoEcdhe,
+                    Signature::WithSuite,
+                    Curve::Ignored,
+                    Quirks {
+                        dhe_wants_listed_field: true,
+                        sends_unlisted_group: true,
+                        ..no_quirks
+                    },
+                ),
+                _ => return None,
+            };
+        Some(Self {
+            suite_order,
+            dhe,
+            groups_when_none_sent,
+            signature_check,
+            certificate_curve,
+            quirks,
+            said: Said {
+                software: true,
+                dhe: true,
+                groups_when_none_sent: true,
+                signature_check: true,
+                certificate_curve: true,
             },
-            "go" => Self {
-                suite_order: SuiteOrder::Server,
-                dhe: Dhe::None,
-                groups_when_none_sent: GroupsWhenNoneSent::NoEcdhe,
-                signature_check: SignatureCheck::AfterSuite,
-                certificate_curve: CertificateCurve::Ignored,
-                certificate_curve_is_said: true,
-            },
-            "gnutls" => Self {
-                suite_order: SuiteOrder::Client,
-                dhe: Dhe::Negotiated,
-                groups_when_none_sent: GroupsWhenNoneSent::Any,
-                signature_check: SignatureCheck::WithSuite,
-                certificate_curve: CertificateCurve::Ignored,
-                certificate_curve_is_said: true,
-            },
-            "mbedtls" => Self {
-                suite_order: SuiteOrder::Server,
-                dhe: Dhe::Fixed,
-                groups_when_none_sent: GroupsWhenNoneSent::NoEcdhe,
-                signature_check: SignatureCheck::RsaAfterSuite,
-                certificate_curve: CertificateCurve::ClientGroups,
-                certificate_curve_is_said: true,
-            },
-            "jsse" => Self {
-                suite_order: SuiteOrder::Client,
-                dhe: Dhe::Negotiated,
-                groups_when_none_sent: GroupsWhenNoneSent::Any,
-                signature_check: SignatureCheck::AfterSuite,
-                certificate_curve: CertificateCurve::BothGroups,
-                certificate_curve_is_said: true,
-            },
-            _ => return None,
         })
+    }
+
+    /// The same with one habit that the policy does not say changed to what other software does. What an RFC forbids is
+    /// not among it.
+    pub fn others(self) -> impl Iterator<Item = Self> {
+        let changed = |said: bool, change: &dyn Fn(&mut Self)| {
+            (!said).then(|| {
+                let mut other = self;
+                change(&mut other);
+                other
+            })
+        };
+        let Said {
+            software,
+            dhe,
+            groups_when_none_sent,
+            signature_check,
+            certificate_curve,
+        } = self.said;
+        [
+            changed(dhe, &|h| h.dhe = Dhe::Negotiated),
+            changed(dhe, &|h| h.quirks.dhe_wants_listed_field = true),
+            changed(groups_when_none_sent, &|h| {
+                h.groups_when_none_sent = GroupsWhenNoneSent::NoEcdhe;
+            }),
+            changed(groups_when_none_sent, &|h| {
+                h.quirks.p256_when_none_sent = true
+            }),
+            changed(signature_check, &|h| {
+                h.signature_check = SignatureCheck::AfterSuite;
+            }),
+            changed(signature_check, &|h| {
+                h.signature_check = SignatureCheck::RsaAfterSuite;
+            }),
+            changed(certificate_curve, &|h| {
+                h.certificate_curve = CertificateCurve::BothGroups;
+            }),
+            changed(certificate_curve, &|h| {
+                h.certificate_curve = CertificateCurve::Ignored;
+            }),
+            changed(software, &|h| h.quirks.binds_ecdsa_to_curve = true),
+            changed(software, &|h| h.quirks.ecdsa_signed_by_ecdsa = true),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 

@@ -355,15 +355,18 @@ impl HabitsToml {
                 if let Some(word) = &self.$field {
                     habits.$field = $type::named(word.get_ref())
                         .ok_or_else(|| not_one_of(word, $type::WORDS))?;
+                    habits.said.$field = true;
                 }
             };
         }
-        habit!(suite_order, SuiteOrder);
+        if let Some(word) = &self.suite_order {
+            habits.suite_order = SuiteOrder::named(word.get_ref())
+                .ok_or_else(|| not_one_of(word, SuiteOrder::WORDS))?;
+        }
         habit!(dhe, Dhe);
         habit!(groups_when_none_sent, GroupsWhenNoneSent);
         habit!(signature_check, SignatureCheck);
         habit!(certificate_curve, CertificateCurve);
-        habits.certificate_curve_is_said |= self.certificate_curve.is_some();
         Ok(habits)
     }
 }

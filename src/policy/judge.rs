@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
-use super::accepts::{Accepts, CertificateKey};
+use super::accepts::{Accepts, CertificateKey, TLS_1_3};
 use super::rule::{DAY_NS, days_left, who_lacks_tls};
 use super::simulate::{Chosen, Simulation, simulate};
 use super::{Policy, reason};
@@ -283,22 +283,52 @@ impl<'a> Judge<'a> {
             Some(CertificateKey::Ecdsa(curve)) if record.outcome == Outcome::Negotiated => curve,
             _ => None,
         };
+        let fits = record
+            .negotiated_version
+            .and_then(|version| self.policy.accepts_version(version))
+            == Some(Fit::Good);
+        let is_shown = record.outcome == Outcome::Negotiated
+            && fits
+            && negotiated_fits(record, accepts).verdict == Verdict::Ok;
         let ems = offer.from_record && record.extended_master_secret == Some(true);
         let seen_list = seen.map(|key| [key]);
         let certificates = accepts
             .certificates
             .as_deref()
             .or(seen_list.as_ref().map(|keys| &keys[..]));
-        Some(if ems {
+        let whole;
+        let offer = if ems {
             // What was negotiated had been offered.
-            let whole = Offer {
+            whole = Offer {
                 extended_master_secret: true,
                 ..(**offer).clone()
             };
-            simulate(&whole, accepts, certificates, taken)
+            &whole
         } else {
-            simulate(offer, accepts, certificates, taken)
-        })
+            offer
+        };
+        let play =
+            |keys: Option<&[CertificateKey]>| simulate(offer, accepts, keys, taken, is_shown);
+        let simulation = play(certificates);
+        // TLS 1.3 hides the key. Before it the suite has to go with it, and the client's groups with its curve.
+        let is_hidden = certificates.is_none()
+            && record.negotiated_version.and_then(Version::rank) == Some(TLS_1_3);
+        if let Simulation::Chosen(chosen) = simulation
+            && is_hidden
+            && chosen.rank < TLS_1_3
+        {
+            let kinds = [
+                CertificateKey::Rsa(None),
+                CertificateKey::Ecdsa(Some(NamedGroup(23))),
+            ];
+            let fits = |key: &CertificateKey| {
+                matches!(play(Some(std::slice::from_ref(key))), Simulation::Chosen(_))
+            };
+            if !kinds.iter().all(fits) {
+                return Some(Simulation::Unknown(reason::CERTIFICATE_NOT_SEEN));
+            }
+        }
+        Some(simulation)
     }
 
     /// A session without TLS goes on where the far end serves such; what it says is there for all to read. One that asked

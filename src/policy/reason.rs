@@ -38,8 +38,17 @@ pub const CLIENT_MINIMUM_VERSION: &str = "client-minimum-version";
 pub const CERTIFICATE_CURVE_NOT_LISTED: &str = "certificate-curve-not-listed";
 /// Not known: the server has an ECDSA certificate, and the client lists no RSA signature, with which it may be signed.
 pub const CERTIFICATE_SIGNATURE_NOT_LISTED: &str = "certificate-signature-not-listed";
-/// Not known: the client lists finite fields, and the server's may be smaller than all of them.
+/// Not known: the client lists finite fields, and the server's may be smaller than all of them; or it knows TLS 1.3 and
+/// lists none, and may refuse them.
 pub const DHE_PARAMETERS: &str = "dhe-parameters";
+/// Not known: the server would send its point compressed, as the client lists it first; its hello says otherwise.
+pub const POINT_FORMAT: &str = "point-format";
+/// Not known: the server would take a group that the client does not list; some take it all the same.
+pub const GROUP_NOT_LISTED: &str = "group-not-listed";
+/// Not known: the far end would go below TLS 1.3, which hid the kind of its key from the capture, and not every kind would do.
+pub const CERTIFICATE_NOT_SEEN: &str = "certificate-not-seen";
+/// Not known: TLS software differs in what it makes of such an offer, and the policy does not name the far end's.
+pub const SOFTWARE_NOT_NAMED: &str = "software-not-named";
 /// Not known: a retry at a lower version (TLS_FALLBACK_SCSV); what the client offered first decides.
 pub const FALLBACK_RETRY: &str = "fallback-retry";
 /// Not known: both sides may have a suite that works without a certificate, or one that is not registered.
@@ -100,7 +109,21 @@ pub const fn says(reason: &str) -> Option<&'static str> {
         b"certificate-signature-not-listed" => {
             "lists no RSA signature, with which the certificate may be signed"
         }
-        b"dhe-parameters" => "lists finite fields that may be larger than the server's",
+        b"dhe-parameters" => {
+            "lists finite fields that may be larger than the server's, or none though it knows them"
+        }
+        b"point-format" => {
+            "lists compressed points first, in which the server would then send its own"
+        }
+        b"group-not-listed" => {
+            "lists no group that is accepted; the server would take another, and some clients go along"
+        }
+        b"certificate-not-seen" => {
+            "would be answered below TLS 1.3, by a server whose kind of key the capture does not show"
+        }
+        b"software-not-named" => {
+            "makes an offer that TLS software answers differently, and the policy does not say which it is"
+        }
         b"fallback-retry" => "retried at a lower version; its first offer decides",
         b"unusual-suites" => "offers suites whose fate cannot be foretold",
         b"offer-not-saved" => "was read from a saved record, which lacks what the policy asks for",

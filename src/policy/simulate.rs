@@ -5,8 +5,8 @@
 //! certificate and signature algorithm), extensions. A wrong answer is worse than none.
 
 use super::accepts::{
-    Accepts, CertificateCurve, CertificateKey, Dhe, GroupsWhenNoneSent, SSL_3_0, SignatureCheck,
-    SuiteOrder, TLS_1_2, TLS_1_3,
+    Accepts, CertificateCurve, CertificateKey, Dhe, GroupsWhenNoneSent, Habits, SSL_3_0,
+    SignatureCheck, SuiteOrder, TLS_1_2, TLS_1_3,
 };
 use super::reason;
 use super::suite::{Authentication, Exchange, Suite};
@@ -54,16 +54,60 @@ impl Chosen {
 
 /// Plays the server. `certificates`: the keys that it has; `None`: of every kind. `taken`: a curve of a certificate's
 /// key that this client was seen to take.
+///
+/// Where the policy does not say what its software's habits are and one of them decides, it is not known. `is_shown`: the
+/// far end was seen to answer this very offer with what is still taken, so it needs no guess how it answers.
 pub fn simulate(
     offer: &Offer,
     accepts: &Accepts,
     certificates: Option<&[CertificateKey]>,
     taken: Option<NamedGroup>,
+    is_shown: bool,
 ) -> Simulation {
+    let play = |habits| play(offer, accepts, habits, certificates, taken);
+    let first = play(accepts.habits);
+    if is_shown && matches!(first, Simulation::Chosen(_)) {
+        return first;
+    }
+    let differs =
+        |other: &Simulation| std::mem::discriminant(other) != std::mem::discriminant(&first);
+    if matches!(first, Simulation::Unknown(_)) {
+        return first;
+    }
+    match accepts.habits.others().map(play).find(differs) {
+        None => first,
+        Some(unknown @ Simulation::Unknown(_)) => unknown,
+        Some(_) => Simulation::Unknown(reason::SOFTWARE_NOT_NAMED),
+    }
+}
+
+/// Plays the server with these habits.
+fn play(
+    offer: &Offer,
+    accepts: &Accepts,
+    habits: Habits,
+    certificates: Option<&[CertificateKey]>,
+    taken: Option<NamedGroup>,
+) -> Simulation {
+    let kept;
+    let offer = match &offer.named_groups {
+        Some(groups) if habits.quirks.keeps_eleven_groups => {
+            let known = |g: &&NamedGroup| matches!(g.0, 18..=30);
+            let finite_fields = groups.iter().filter(|g| is_ffdhe(**g));
+            let curves = groups.iter().filter(known).take(11);
+            kept = Offer {
+                named_groups: Some(curves.chain(finite_fields).copied().collect()),
+                ..offer.clone()
+            };
+            &kept
+        }
+        _ => offer,
+    };
     let with = |certificates| {
         let server = Server {
             offer,
             accepts,
+            habits,
             certificates,
             taken,
         };
@@ -71,12 +115,21 @@ pub fn simulate(
             .answer()
             .map_or_else(|other| other, Simulation::Chosen)
     };
+    let chosen;
+    let certificates = match certificates {
+        Some(keys) if habits.quirks.ecdsa_before_all && keys.len() > 1 => {
+            let wants_ecdsa = lists_ecdsa(offer);
+            let is_it =
+                |key: &&CertificateKey| matches!(key, CertificateKey::Ecdsa(_)) == wants_ecdsa;
+            chosen = keys.iter().find(is_it).copied();
+            chosen.as_ref().map(std::slice::from_ref).or(certificates)
+        }
+        _ => certificates,
+    };
     match certificates {
         // Who looks at the signature after the suite looks for the certificate before it, and takes the first with which
         // the handshake can be done.
-        Some(keys)
-            if keys.len() > 1 && accepts.habits.signature_check == SignatureCheck::AfterSuite =>
-        {
+        Some(keys) if keys.len() > 1 && habits.signature_check == SignatureCheck::AfterSuite => {
             let each = || keys.iter().map(|key| with(Some(std::slice::from_ref(key))));
             each()
                 .find(|simulation| matches!(simulation, Simulation::Chosen(_)))
@@ -142,9 +195,25 @@ struct Lowered(bool);
 struct Server<'a> {
     offer: &'a Offer,
     accepts: &'a Accepts,
+    habits: Habits,
     certificates: Option<&'a [CertificateKey]>,
     /// A curve of a certificate's key that the client was seen to take.
     taken: Option<NamedGroup>,
+}
+
+/// Whether the client lists an ECDSA signature and a suite that can go with an ECDSA key.
+fn lists_ecdsa(offer: &Offer) -> bool {
+    let schemes = offer.signature_algorithms.iter().flatten();
+    let mut suites = offer.cipher_suites.iter();
+    schemes.clone().any(|scheme| scheme.0 & 0xff == 3)
+        && suites.any(|suite| {
+            Suite::of(*suite).is_some_and(|facts| {
+                matches!(
+                    facts.authentication,
+                    Authentication::Ecdsa | Authentication::Tls13
+                )
+            })
+        })
 }
 
 /// Whether the client takes signatures with SHA-1, in words or by saying nothing.
@@ -220,6 +289,13 @@ impl Server<'_> {
     }
 
     fn up_to_tls12(&self, rank: u8) -> Result<Chosen, Simulation> {
+        if self.habits.quirks.must_share_signature
+            && rank == TLS_1_2
+            && let Some(schemes) = &self.offer.signature_algorithms
+            && !schemes.iter().any(|scheme| self.takes_scheme(*scheme))
+        {
+            return Err(Simulation::Fails(reason::SIGNATURE_ALGORITHMS));
+        }
         // What the suite that came furthest failed of.
         let mut furthest = Hurdle::CipherSuite;
         for (suite, facts) in self.shared_suites() {
@@ -255,9 +331,7 @@ impl Server<'_> {
         let offered = self.offer.cipher_suites.as_slice();
         let (first, second) = match &self.accepts.cipher_suites {
             None => (offered, offered),
-            Some(own) if self.accepts.habits.suite_order == SuiteOrder::Server => {
-                (own.as_slice(), offered)
-            }
+            Some(own) if self.habits.suite_order == SuiteOrder::Server => (own.as_slice(), offered),
             Some(own) => (offered, own.as_slice()),
         };
         first
@@ -299,6 +373,17 @@ impl Server<'_> {
         if self.accepts.encrypt_then_mac && suite.cbc && !self.offer.encrypt_then_mac {
             return skip(Hurdle::EncryptThenMac);
         }
+        // The Montgomery curves' points have one format.
+        if self.habits.quirks.first_point_format
+            && group.is_some_and(|group| !matches!(group.0, 29 | 30))
+        {
+            if self.offer.from_record {
+                return Err(Miss::End(Simulation::Unknown(reason::OFFER_NOT_SAVED)));
+            }
+            if self.offer.compressed_points_first {
+                return Err(Miss::End(Simulation::Unknown(reason::POINT_FORMAT)));
+            }
+        }
         Ok(group)
     }
 
@@ -314,13 +399,20 @@ impl Server<'_> {
                     None => groups.iter().find(common),
                 }
                 .copied()
-                .ok_or(Miss::Skip(Hurdle::Group))
+                .ok_or(if self.habits.quirks.sends_unlisted_group {
+                    Miss::End(Simulation::Unknown(reason::GROUP_NOT_LISTED))
+                } else {
+                    Miss::Skip(Hurdle::Group)
+                })
             }
-            None if self.accepts.habits.groups_when_none_sent == GroupsWhenNoneSent::NoEcdhe => {
+            None if self.habits.groups_when_none_sent == GroupsWhenNoneSent::NoEcdhe => {
                 Err(Miss::Skip(Hurdle::Group))
             }
             None => match own {
-                Some(own) => own.iter().copied().find(|g| is_curve(*g)),
+                Some(own) => own.iter().copied().find(|g| {
+                    is_curve(*g)
+                        && (!self.habits.quirks.p256_when_none_sent || *g == NamedGroup(23))
+                }),
                 None => Some(NamedGroup(23)),
             }
             .ok_or(Miss::Skip(Hurdle::Group)),
@@ -329,7 +421,23 @@ impl Server<'_> {
 
     /// Diffie-Hellman in a finite field.
     fn finite_field(&self) -> Result<(), Miss> {
-        match self.accepts.habits.dhe {
+        if let Some(groups) = &self.offer.named_groups
+            && self.habits.quirks.dhe_wants_listed_field
+            && groups.iter().copied().any(is_curve)
+            && !groups.iter().copied().any(is_ffdhe)
+        {
+            return Err(Miss::Skip(Hurdle::FiniteFieldGroup));
+        }
+        // RFC 7919 section 4 takes a list of curves for one of a client that knows no other groups. Who knows TLS 1.3 knows
+        // them, and may refuse what it left out.
+        let leaves_out = self.offer.named_groups.as_ref().is_some_and(|groups| {
+            self.offer.versions.contains(&ProtocolVersion::TLS_1_3)
+                && !groups.iter().copied().any(is_ffdhe)
+        });
+        if leaves_out && self.habits.dhe != Dhe::None {
+            return Err(Miss::End(Simulation::Unknown(reason::DHE_PARAMETERS)));
+        }
+        match self.habits.dhe {
             Dhe::Fixed => {
                 // RFC 7919 section 4 lets the server take its own parameters; a client that lists larger fields alone may
                 // find them too small.
@@ -365,7 +473,7 @@ impl Server<'_> {
 
     /// A certificate for the suite, with a curve that the client takes and an algorithm to sign with.
     fn certificate(&self, suite: Suite, rank: u8) -> Result<(), Miss> {
-        let habits = &self.accepts.habits;
+        let habits = &self.habits;
         let rsa_after_suite = habits.signature_check == SignatureCheck::RsaAfterSuite
             && suite.authentication == Authentication::Rsa;
         let mut furthest = Hurdle::CertificateKey;
@@ -388,7 +496,7 @@ impl Server<'_> {
                 let taken = self.taken == Some(curve);
                 let fits = match habits.certificate_curve {
                     CertificateCurve::ClientGroups => {
-                        listed || taken && !habits.certificate_curve_is_said
+                        listed || taken && !habits.said.certificate_curve
                     }
                     CertificateCurve::BothGroups => listed && self.takes_group(curve),
                     CertificateCurve::Ignored => {
@@ -400,6 +508,14 @@ impl Server<'_> {
                     furthest = furthest.max(Hurdle::CertificateCurve);
                     continue;
                 }
+            }
+            if habits.quirks.ecdsa_signed_by_ecdsa
+                && rank < TLS_1_2
+                && matches!(key, Some(CertificateKey::Ecdsa(_)))
+            {
+                return Err(Miss::End(Simulation::Unknown(
+                    reason::CERTIFICATE_SIGNATURE_NOT_LISTED,
+                )));
             }
             let must_sign = suite.is_signed() || rsa_after_suite;
             // Before TLS 1.2 there is nothing to choose: MD5 with SHA-1, or SHA-1.
@@ -432,14 +548,16 @@ impl Server<'_> {
 
     /// Whether the client takes a signature that the server makes with `key`, in TLS 1.2.
     fn has_scheme(&self, key: Option<CertificateKey>, suite: Suite) -> bool {
-        let schemes = self
-            .offer
-            .signature_algorithms
-            .as_deref()
-            .unwrap_or(SHA1_DEFAULTS);
+        let (schemes, whatever) = match &self.offer.signature_algorithms {
+            Some(schemes) => (schemes.as_slice(), false),
+            None => (SHA1_DEFAULTS, self.habits.quirks.sha1_for_the_silent),
+        };
+        let binds = self.habits.quirks.binds_ecdsa_to_curve
+            && matches!(key, Some(CertificateKey::Ecdsa(Some(_))));
         schemes.iter().any(|scheme| {
-            self.takes_scheme(*scheme)
+            (whatever || self.takes_scheme(*scheme))
                 && signs(key, *scheme, TLS_1_2)
+                && (!binds || signs(key, *scheme, TLS_1_3))
                 && family(*scheme) == Some(suite.authentication)
         })
     }

@@ -69,7 +69,13 @@ fn policy(accepts: &str) -> Policy {
 
 fn played(offer: &Offer, accepts: &str) -> Simulation {
     let accepts = policy(accepts).accepts.expect("given");
-    simulate(offer, &accepts, accepts.certificates.as_deref(), None)
+    simulate(
+        offer,
+        &accepts,
+        accepts.certificates.as_deref(),
+        None,
+        false,
+    )
 }
 
 /// "TLS 1.2 0xc02f 29", or the reason.
@@ -219,7 +225,7 @@ fn suites_groups_and_keys() {
         ..modern()
     };
     let few_groups = || Offer {
-        named_groups: Some(groups(&[29, 23])),
+        named_groups: Some(groups(&[29, 23, 256])),
         ..modern()
     };
     for (name, offer, accepts, want) in [
@@ -272,10 +278,22 @@ fn suites_groups_and_keys() {
             reason::GROUPS,
         ),
         (
-            "groups not sent",
+            "groups not sent, to software that is not named",
             without_groups(),
             ECDHE_12.into(),
-            "TLS 1.2 0xc02f 23",
+            "unknown software-not-named",
+        ),
+        (
+            "groups not sent, to who takes any",
+            without_groups(),
+            format!("{ECDHE_12}[accepts.habits]\nsoftware = \"gnutls\""),
+            "TLS 1.2 0xc02b 23",
+        ),
+        (
+            "groups not sent, to who takes secp256r1 then, and has it not",
+            without_groups(),
+            format!("{ECDHE_12}groups = [\"x25519\"]\n[accepts.habits]\nsoftware = \"bearssl\""),
+            reason::GROUPS,
         ),
         (
             "groups not sent, to who wants them",
@@ -316,9 +334,15 @@ fn suites_groups_and_keys() {
         ),
         ("a curve listed", modern(), p384.into(), "TLS 1.2 0xc02b 29"),
         (
-            "a curve not listed",
+            "a curve not listed, to software that is not named",
             few_groups(),
             p384.into(),
+            "unknown certificate-curve-not-listed",
+        ),
+        (
+            "a curve not listed",
+            few_groups(),
+            format!("{p384}[accepts.habits]\ncertificate_curve = \"client-groups\""),
             reason::CERTIFICATE_CURVE,
         ),
         (
@@ -336,9 +360,17 @@ fn suites_groups_and_keys() {
             reason::CERTIFICATE_CURVE,
         ),
         (
-            "a curve not in the server's groups, to who does not care",
+            "a curve not in the server's groups, to software that is not named",
             modern(),
             format!("{p384}groups = [\"secp256r1\"]"),
+            "unknown software-not-named",
+        ),
+        (
+            "a curve not in the server's groups, to who does not care",
+            modern(),
+            format!(
+                "{p384}groups = [\"secp256r1\"]\n[accepts.habits]\ncertificate_curve = \"client-groups\""
+            ),
             "TLS 1.2 0xc02b 23",
         ),
         (
@@ -359,8 +391,17 @@ fn suites_groups_and_keys() {
                 named_groups: Some(groups(&[25])),
                 ..modern()
             },
-            "certificates = [{ key = \"ECDSA P-521\" }]\nmax_version = \"TLS 1.2\"".into(),
+            "certificates = [{ key = \"ECDSA P-521\" }]\nmax_version = \"TLS 1.2\"\n[accepts.habits]\nsoftware = \"openssl\"".into(),
             "TLS 1.2 0xc02b 25",
+        ),
+        (
+            "the hash of the curve in 1.2 too, as rustls has it",
+            Offer {
+                named_groups: Some(groups(&[25])),
+                ..modern()
+            },
+            "certificates = [{ key = \"ECDSA P-521\" }]\nmax_version = \"TLS 1.2\"\n[accepts.habits]\nsoftware = \"rustls\"".into(),
+            reason::SIGNATURE_ALGORITHMS,
         ),
         (
             "an anonymous suite: not foretold",
@@ -429,6 +470,18 @@ fn signature_algorithms() {
             Offer { signature_algorithms: Some(schemes(&[0x0403])), ..modern() },
             "certificates = [{ key = \"ECDSA P-256\" }]".into(),
             "unknown certificate-signature-not-listed",
+        ),
+        (
+            "an ECDSA certificate before TLS 1.2, to software that is not named",
+            Offer { cipher_suites: suites(&[0xc009]), ..ancient() },
+            "groups = [\"secp256r1\"]\ncertificates = [{ key = \"ECDSA P-256\" }]\n[accepts.habits]\ngroups_when_none_sent = \"any\"".into(),
+            "unknown certificate-signature-not-listed",
+        ),
+        (
+            "an ECDSA certificate before TLS 1.2",
+            Offer { cipher_suites: suites(&[0xc009]), ..ancient() },
+            "groups = [\"secp256r1\"]\ncertificates = [{ key = \"ECDSA P-256\" }]\n[accepts.habits]\nsoftware = \"gnutls\"".into(),
+            "TLS 1.0 0xc009 23",
         ),
         (
             "the certificate is looked for before the suite",
@@ -516,6 +569,94 @@ fn extensions() {
     }
 }
 
+/// What one library alone does, found by the cut-over laboratory (tests/cutover) and read in the library's source.
+#[test]
+fn ways_of_one_library() {
+    let mbedtls_client = || Offer {
+        // Its own list: twelve, x25519 the last.
+        named_groups: Some(groups(&[25, 28, 24, 27, 23, 22, 26, 21, 20, 19, 18, 29])),
+        versions: vec![V::TLS_1_2],
+        cipher_suites: suites(&[0xc02b, 0xc02f]),
+        ..modern()
+    };
+    let grease_between = || Offer {
+        named_groups: Some(groups(&[
+            0x0a0a, 4588, 25, 28, 24, 27, 23, 22, 26, 21, 20, 19, 29,
+        ])),
+        ..mbedtls_client()
+    };
+    let compressed = || Offer {
+        compressed_points_first: true,
+        ..mbedtls_client()
+    };
+    let only_rsa = || Offer {
+        cipher_suites: suites(&[0x009c]),
+        ..compressed()
+    };
+    let few_groups = || Offer {
+        named_groups: Some(groups(&[24])),
+        ..mbedtls_client()
+    };
+    let no_field = || Offer {
+        cipher_suites: suites(&[0x009e]),
+        ..mbedtls_client()
+    };
+    let large_field = || Offer {
+        named_groups: Some(groups(&[24, 260])),
+        cipher_suites: suites(&[0x009e]),
+        ..mbedtls_client()
+    };
+    let saved = || Offer {
+        from_record: true,
+        ..mbedtls_client()
+    };
+    let silent = || Offer {
+        signature_algorithms: None,
+        cipher_suites: suites(&[0xc02f, 0x009c]),
+        ..mbedtls_client()
+    };
+    let x25519 = "max_version = \"TLS 1.2\"\ngroups = [\"x25519\"]\n";
+    let p256 = "max_version = \"TLS 1.2\"\ngroups = [\"secp256r1\"]\n";
+    let both_keys = "max_version = \"TLS 1.2\"\ncertificates = [{ key = \"RSA-2048\" }, { key = \"ECDSA P-256\" }]\n";
+    let pss = "max_version = \"TLS 1.2\"\nsignature_algorithms = [\"rsa_pss_rsae_sha256\"]\ncertificates = [{ key = \"RSA-2048\" }]\n";
+    for (offer, accepts, software, want) in [
+        (mbedtls_client(), x25519, "mbedtls", "groups"),
+        (mbedtls_client(), x25519, "gnutls", "TLS 1.2 0xc02b 29"),
+        (grease_between(), x25519, "mbedtls", "TLS 1.2 0xc02b 29"),
+        (mbedtls_client(), p256, "mbedtls", "TLS 1.2 0xc02b 23"),
+        (compressed(), p256, "mbedtls", "unknown point-format"),
+        (compressed(), p256, "gnutls", "TLS 1.2 0xc02b 23"),
+        (only_rsa(), p256, "mbedtls", "TLS 1.2 0x009c"),
+        (saved(), p256, "mbedtls", "unknown offer-not-saved"),
+        (saved(), p256, "gnutls", "TLS 1.2 0xc02b 23"),
+        (few_groups(), both_keys, "haproxy", "certificate-curve"),
+        (few_groups(), both_keys, "openssl", "TLS 1.2 0xc02f 24"),
+        (no_field(), x25519, "bouncycastle", "ffdhe-groups"),
+        (
+            no_field(),
+            "max_version = \"TLS 1.2\"\n",
+            "jsse",
+            "TLS 1.2 0x009e",
+        ),
+        (
+            few_groups(),
+            x25519,
+            "bouncycastle",
+            "unknown group-not-listed",
+        ),
+        (few_groups(), x25519, "boringssl", "groups"),
+        (large_field(), x25519, "mbedtls", "unknown dhe-parameters"),
+        (silent(), pss, "jsse", "TLS 1.2 0xc02f 25"),
+        (silent(), pss, "gnutls", "TLS 1.2 0x009c"),
+        (silent(), pss, "openssl", "signature-algorithms"),
+        (printer(), pss, "jsse", "signature-algorithms"),
+        (printer(), pss, "gnutls", "TLS 1.2 0x009c"),
+    ] {
+        let accepts = format!("{accepts}[accepts.habits]\nsoftware = \"{software}\"\n");
+        assert_eq!(told(played(&offer, &accepts)), want, "{accepts}{offer:?}");
+    }
+}
+
 #[test]
 fn finite_fields() {
     let dhe = |habit: &str, groups: &str| {
@@ -525,6 +666,7 @@ fn finite_fields() {
     };
     let without = || Offer {
         named_groups: Some(groups(&[29])),
+        versions: vec![V::TLS_1_2],
         ..modern()
     };
     for (name, offer, accepts, want) in [
@@ -537,6 +679,21 @@ fn finite_fields() {
             },
             dhe("fixed", ""),
             "unknown dhe-parameters",
+        ),
+        (
+            "fixed, to who could list a field and does not",
+            Offer {
+                named_groups: Some(groups(&[29])),
+                ..modern()
+            },
+            dhe("fixed", ""),
+            "unknown dhe-parameters",
+        ),
+        (
+            "fixed, to who knows curves alone",
+            without(),
+            dhe("fixed", ""),
+            "TLS 1.2 0x009e",
         ),
         ("none", modern(), dhe("none", ""), reason::CIPHER_SUITES),
         (
@@ -992,4 +1149,54 @@ fn the_key_of_the_capture_stands_for_the_far_ends() {
     let own = policy("min_version = \"TLS 1.2\"\ncertificates = [{ key = \"ECDSA P-256\" }]");
     assert_eq!(judged(with_key("RSA-2048"), &own).verdict, Verdict::Ok);
     assert_eq!(CertificateKey::named("1.2.3"), None);
+}
+
+#[test]
+fn what_was_seen_to_work_needs_no_guess() {
+    let silent = || Offer {
+        cipher_suites: suites(&[0xc02f]),
+        named_groups: None,
+        versions: vec![V::TLS_1_2],
+        ..modern()
+    };
+    let told = |outcome, version: Option<V>, accepts: &str| {
+        let record = FlowRecord {
+            cipher_suite: version.map(|_| CipherSuite(0xc02f)),
+            named_group: version.map(|_| NamedGroup(23)),
+            ..flow(outcome, version, Some(silent()))
+        };
+        let record = judged(record, &policy(accepts));
+        (record.verdict, record.reasons)
+    };
+    let unknown = (Verdict::Unknown, vec![reason::SOFTWARE_NOT_NAMED]);
+    assert_eq!(
+        told(Outcome::Negotiated, Some(V::TLS_1_2), MIN_12),
+        (Verdict::Ok, vec![])
+    );
+    assert_eq!(told(Outcome::ClientHelloOnly, None, MIN_12), unknown);
+    // Another group would have to be chosen.
+    let p384 = format!("{MIN_12}groups = [\"secp384r1\"]\n");
+    assert_eq!(told(Outcome::Negotiated, Some(V::TLS_1_2), &p384), unknown);
+}
+
+#[test]
+fn a_key_that_tls_13_hid() {
+    let old = policy("max_version = \"TLS 1.2\"");
+    let told = |offer: Offer| {
+        let record = flow(Outcome::Negotiated, Some(V::TLS_1_3), Some(offer));
+        let record = judged(record, &old);
+        (record.verdict, record.reasons)
+    };
+    let unknown = (Verdict::Unknown, vec![reason::CERTIFICATE_NOT_SEEN]);
+    let p384 = Offer {
+        named_groups: Some(groups(&[24])),
+        ..modern()
+    };
+    let rsa_alone = Offer {
+        cipher_suites: suites(&[0x1301, 0xc02f]),
+        ..modern()
+    };
+    assert_eq!(told(modern()), (Verdict::Ok, vec![]));
+    assert_eq!(told(rsa_alone), unknown);
+    assert_eq!(told(p384), unknown);
 }

@@ -68,6 +68,7 @@ pub(crate) fn full_record() -> FlowRecord {
             extensions: vec![0, 10, 11],
             ech: true,
             from_record: false,
+            compressed_points_first: false,
             fallback_scsv: false,
             extended_master_secret: true,
             encrypt_then_mac: false,

@@ -19,7 +19,7 @@ class Late(Exception):
 def converse(words, said="", until=PAGE, seconds=20, env=None, cwd=None, close=False):
     """Gives (exit code, output). `said` goes to the program's standard input, which stays open until the program ends (unless `close`).
 
-    Raises `Late` where it had to be ended before that. Programs that go on after what is waited for has come (`until`) are given a second to end by themselves.
+    Raises `Late` where it had to be ended before that. Programs that go on after what is waited for has come (`until`, a text or several) are given a second to end by themselves.
     """
     process = subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                env={**os.environ, **(env or {})}, cwd=cwd or "/", start_new_session=True)
@@ -40,7 +40,7 @@ def converse(words, said="", until=PAGE, seconds=20, env=None, cwd=None, close=F
             if not chunk:
                 break
             output += chunk
-            if until and not seen and until.encode() in output:
+            if not seen and any(words.encode() in output for words in ([until] if isinstance(until, str) else until or ())):
                 seen, end = True, min(end, time.monotonic() + 1)
     try:
         process.stdin.close()

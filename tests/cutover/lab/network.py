@@ -6,13 +6,15 @@ whatever program it is, without a namespace for each.
 """
 
 import itertools
+import os
 import signal
 import time
 
 from lib.network import sh
 from lib.process import Background
 
-PREFIX = "htcut"
+# Names of the namespaces begin so; another name lets a second run go beside.
+PREFIX = os.environ.get("HELLOTAP_CUTOVER_NAME", "htcut")
 
 
 class Place:

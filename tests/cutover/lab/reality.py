@@ -31,14 +31,15 @@ def after(lab, program, policies, clients, workers):
 def _each(lab, program, servers, there, clients, workers):
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(_client, lab, program, servers, there, client, number) for number, client in clients
-                   if program.SERVICE in client.services and not client.name.startswith(getattr(program, "WITHOUT", ()))]
+                   if program.SERVICE in client.services]
         for result in running:
             yield result.result()
 
 
 def _client(lab, program, servers, there, client, number):
     lab.network.admit(number)
-    return [_attempt(lab, program, servers, deployment, client, number) for deployment in there]
+    left_out = getattr(program, "LEFT_OUT", {})
+    return [_attempt(lab, program, servers, deployment, client, number) for deployment in there if client.name not in left_out.get(deployment.policy, ())]
 
 
 def _attempt(lab, program, servers, deployment, client, number):

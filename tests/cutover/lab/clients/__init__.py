@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..converse import PAGE, converse
+
 
 @dataclass(frozen=True)
 class Target:
@@ -38,9 +40,23 @@ def pick(text, *needles, most=300):
     return " | ".join(dict.fromkeys(found))[:most] or text.strip()[-most:]
 
 
-def every():
-    """All client configurations, in the order that gives them their numbers."""
-    from . import browsers, golang, gnutls, java, mbedtls, node, nss, openssl, others, python, senders, tlslite
-    found = [c for module in (openssl, gnutls, nss, java, python, node, golang, tlslite, browsers, senders, mbedtls, others) for c in module.CLIENTS]
+def by_program(words):
+    """The attempt of a program that prints the page, or a line of what happened that begins with "said:". `words(lab, target)` is its command line."""
+    def attempt(lab, target):
+        _, text = converse(lab.network.clients.enter(*words(lab, target)))
+        return Attempt("encrypted" if PAGE in text else "failed", pick(text, "said:"))
+    return attempt
+
+
+def every(reduced=False):
+    """All client configurations, in the order that gives them their numbers; or those of the short run, for which less is installed."""
+    from . import bearssl, browsers, golang, gnutls, java, mbedtls, node, nss, openssl, others, python, rustls, senders, tlslite, wolfssl
+    modules = [openssl, gnutls, nss, java, python, node, golang, tlslite, browsers, senders, mbedtls, others, rustls, bearssl, wolfssl]
+    if not reduced:
+        from . import boringssl, bouncycastle, haskell, openssl4, s2n, scripts, utls
+        modules += [boringssl, s2n, bouncycastle, openssl4, scripts, utls, haskell]
+    found = [c for module in modules for c in module.CLIENTS] + golang.NEWER + senders.MSMTP
+    if reduced:
+        found = [c for c in found if c.reduced]
     assert len({c.name for c in found}) == len(found), "two clients of one name"
     return found

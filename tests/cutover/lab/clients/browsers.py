@@ -18,6 +18,9 @@ OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--n
 # No connections on suspicion: each one shall be one that the server's log has.
 PREFERENCES = {"net": {"network_prediction_options": 2}, "search": {"suggest_enabled": False}}
 
+# A page of a type that it does not show becomes a download: the navigation ends, and nothing of TLS failed.
+DOWNLOAD = "Page load failed: net::ERR_ABORTED"
+
 
 @functools.cache
 def stack():
@@ -32,10 +35,12 @@ def chromium(*options):
         (profile / "Default" / "Preferences").write_text(json.dumps(PREFERENCES))
         words = ["chromium", *OPTIONS, f"--user-data-dir={profile}", f"--host-resolver-rules=MAP {target.name} {target.address}, MAP * ~NOTFOUND", *options,
                  f"https://{target.name}:{target.port}{PATH}"]
-        _, text = converse(lab.network.clients.enter(*words), seconds=30)
+        _, text = converse(lab.network.clients.enter(*words), until=(PAGE, DOWNLOAD), seconds=30)
         shutil.rmtree(profile, ignore_errors=True)
         if PAGE in text:
             return Attempt("encrypted", "page loaded")
+        if DOWNLOAD in text:
+            return Attempt("encrypted", "page downloaded")
         error = re.search(r"net::(ERR_\w+)", text)
         return Attempt("failed", error[1]) if error else Attempt("late", text[-300:].strip())
     return attempt

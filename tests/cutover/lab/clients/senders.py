@@ -165,7 +165,7 @@ def by_swaks(*options):
         words = ["swaks", "--server", target.address, "--port", target.port, "--from", "swaks@cutover.example", "--to", "desk@partner.example", "--helo", "swaks.cutover.example",
                  "--timeout", "8", "--tls-sni", target.name, *options]
         code, text = converse(lab.network.clients.enter(*words), until=None)
-        if code != 0 or not re.search(r"^<[~-] +250 .*queued", text, re.M):
+        if code != 0 or not re.search(r"^<[~-] +250 .*(queued|OK id=)", text, re.M):
             return Attempt("failed", pick(text, "***", "TLS", " 5"))
         return Attempt("encrypted" if "=== TLS started with cipher" in text else "cleartext", pick(text, "***", "=== TLS", "queued"))
     return attempt
@@ -178,4 +178,23 @@ CLIENTS = [
     Client("swaks-optional-strict", "OpenSSL (swaks)", "--tls-optional-strict", SMTP, by_swaks("--tls-optional-strict"), HIDDEN),
     Client("swaks-tls1.1", "OpenSSL (swaks)", "--tls, TLS 1.1 alone", SMTP, by_swaks("--tls", "--tls-protocol", "tlsv1_1", "--tls-cipher", "DEFAULT:@SECLEVEL=0"), HIDDEN),
     Client("swaks-optional-tls1.1", "OpenSSL (swaks)", "--tls-optional, TLS 1.1 alone", SMTP, by_swaks("--tls-optional", "--tls-protocol", "tlsv1_1", "--tls-cipher", "DEFAULT:@SECLEVEL=0"), HIDDEN),
+]
+
+
+def by_msmtp(*options):
+    def attempt(lab, target):
+        words = ["msmtp", "-C", "/dev/null", f"--host={target.name}", f"--port={target.port}", "--from=msmtp@cutover.example", "--domain=msmtp.cutover.example", "--timeout=8", "--auth=off",
+                 *(o.replace("AUTHORITY", str(lab.authority.pem)) for o in options), "-d", "desk@partner.example"]
+        code, text = converse(lab.with_hosts(target, words), "Subject: order 4711\n\nPlease find our order.\n", until=None, close=True)
+        if code != 0:
+            return Attempt("failed", pick(text, "msmtp:"))
+        return Attempt("encrypted" if "STARTTLS" in text and "--tls=on" in options else "cleartext", pick(text, "<-- 250 2.0.0", "msmtp:"))
+    return attempt
+
+
+MSMTP = [
+    Client("msmtp-tls", "GnuTLS (msmtp)", "TLS required, any certificate", SMTP, by_msmtp("--tls=on", "--tls-starttls=on", "--tls-certcheck=off"), HIDDEN, reduced=True),
+    Client("msmtp-verify", "GnuTLS (msmtp)", "TLS required and verified", SMTP, by_msmtp("--tls=on", "--tls-starttls=on", "--tls-trust-file=AUTHORITY"), HIDDEN),
+    Client("msmtp-rsa-kx", "GnuTLS (msmtp)", "TLS required, TLS 1.2 with TLS_RSA suites", SMTP,
+           by_msmtp("--tls=on", "--tls-starttls=on", "--tls-certcheck=off", "--tls-priorities=NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA"), HIDDEN),
 ]

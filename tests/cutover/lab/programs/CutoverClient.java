@@ -3,6 +3,8 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.security.Provider;
+import java.security.Security;
 import java.security.cert.X509Certificate;
 import java.util.HashMap;
 import java.util.List;
@@ -14,7 +16,7 @@ import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509TrustManager;
 
-/** A client on JSSE: SERVICE ADDRESS PORT NAME [protocols=A,B] [suites=A,B]; an empty NAME sends none. Prints the page if it came through. */
+/** A client on JSSE, its own or that of cutover.providers: SERVICE ADDRESS PORT NAME [protocols=A,B] [suites=A,B]; an empty NAME sends none. Prints the page if it came through. */
 public class CutoverClient {
     private static final String PAGE = "the cut-over page";
 
@@ -23,6 +25,9 @@ public class CutoverClient {
         for (String word : words) {
             int at = word.indexOf('=');
             if (at > 0) options.put(word.substring(0, at), word.substring(at + 1));
+        }
+        for (String name : System.getProperty("cutover.providers", "").split(",")) {
+            if (!name.isEmpty()) Security.insertProviderAt((Provider) Class.forName(name).getDeclaredConstructor().newInstance(), 1);
         }
         SSLContext context = SSLContext.getInstance("TLS");
         context.init(null, new TrustManager[] {new TrustAll()}, null);

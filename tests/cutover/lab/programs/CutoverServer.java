@@ -3,6 +3,8 @@ import java.io.FileInputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
+import java.security.Provider;
+import java.security.Security;
 import java.util.Collections;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
@@ -15,6 +17,9 @@ public class CutoverServer {
 
     public static void main(String[] words) throws Exception {
         KeyStore keys = KeyStore.getInstance("PKCS12");
+        for (String name : System.getProperty("cutover.providers", "").split(",")) {
+            if (!name.isEmpty()) Security.insertProviderAt((Provider) Class.forName(name).getDeclaredConstructor().newInstance(), 1);
+        }
         keys.load(null, null);
         char[] password = "changeit".toCharArray();
         for (int i = 3; i < words.length; i++) {
@@ -24,7 +29,7 @@ public class CutoverServer {
                 if (one.isKeyEntry(alias)) keys.setKeyEntry("key" + i, one.getKey(alias, password), password, one.getCertificateChain(alias));
             }
         }
-        KeyManagerFactory managers = KeyManagerFactory.getInstance("SunX509");
+        KeyManagerFactory managers = KeyManagerFactory.getInstance(System.getProperty("cutover.providers", "").isEmpty() ? "SunX509" : "PKIX");
         managers.init(keys, password);
         SSLContext context = SSLContext.getInstance("TLS");
         context.init(managers.getKeyManagers(), null, null);

@@ -32,7 +32,8 @@ type options struct {
 
 func (o options) config() *tls.Config {
 	versions := map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.1": tls.VersionTLS11, "TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13}
-	groups := map[string]tls.CurveID{"secp256r1": tls.CurveP256, "secp384r1": tls.CurveP384, "secp521r1": tls.CurveP521, "x25519": tls.X25519}
+	groups := map[string]tls.CurveID{"secp256r1": tls.CurveP256, "secp384r1": tls.CurveP384, "secp521r1": tls.CurveP521, "x25519": tls.X25519,
+		"X25519MLKEM768": 4588}
 	config := &tls.Config{InsecureSkipVerify: true, MinVersion: versions[o.Least], MaxVersion: versions[o.Most], SessionTicketsDisabled: true}
 	for _, name := range o.Groups {
 		config.CurvePreferences = append(config.CurvePreferences, groups[name])

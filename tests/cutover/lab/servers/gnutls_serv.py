@@ -13,7 +13,6 @@ from . import certificates
 
 NAME, SERVICE = "gnutls-serv", "https"
 ONE_AT_A_TIME = True
-WITHOUT = ("chromium",)  # Its page is application/octet-stream, which a browser takes for a download.
 ALL = "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:%VERIFY_ALLOW_SIGN_WITH_SHA1"
 FROM_12 = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 ONLY_12 = "NORMAL:-VERS-ALL:+VERS-TLS1.2"

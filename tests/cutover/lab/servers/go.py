@@ -61,13 +61,13 @@ def version():
 
 
 class Servers(Background):
-    def __init__(self, lab, deployments):
+    def __init__(self, lab, deployments, program=None):
         self.lab = lab
         path = lab.folder / f"go-{deployments[0].port}.json"
         path.write_text(json.dumps([{"port": d.port, "least": d.settings.least, "most": d.settings.most, "groups": d.settings.groups, "suites": d.settings.suites,
                                      "certificates": [list(map(str, pair)) for pair in certificates(lab, d.settings.keys)],
                                      "known_name": lab.name if d.settings.server_name else ""} for d in deployments]))
-        super().__init__(lab.network.servers.enter(lab.go_program, "servers", path), ready="listening")
+        super().__init__(lab.network.servers.enter(program or lab.go_program, "servers", path), ready="listening")
 
     def before(self, deployment):
         return len(self.lines)

@@ -4,11 +4,10 @@ import functools
 import subprocess
 from dataclasses import dataclass
 
-from lib.process import Background
-
 from ..openssl import PROTOCOL
 from ..openssl_policies import P256, RSA
 from ..policy import Accepts, versions_between
+from . import lines
 
 NAME, SERVICE = "jsse", "https"
 ONE_AT_A_TIME = False
@@ -46,11 +45,9 @@ class Settings:
                        certificates=self.keys, extended_master_secret=self.extended_master_secret, habits=HABITS)
 
 
-# Measured by this laboratory; the program has no name for JSSE's habits.
-HABITS = {"suite_order": "client", "dhe": "negotiated", "groups_when_none_sent": "any", "signature_check": "after-suite", "certificate_curve": "both-groups"}
+
+HABITS = {"software": "jsse"}
 LENIENT = Settings()
-# None restricts the signature algorithms: the contract has no words for what JSSE then does. It signs with SHA-1 for a client that lists none, whatever its
-# own list, and refuses one whose list has nothing in common with it also where the suite (TLS_RSA) needs no signature.
 POLICIES = [
     ("min-1.2", "TLS 1.2 and later", Settings(least="TLS 1.2")),
     ("ecdhe", "TLS 1.2 and later with ECDHE only", Settings(least="TLS 1.2", suites=ECDHE)),
@@ -61,6 +58,9 @@ POLICIES = [
     ("ecdsa-p256-x25519", "ECDSA certificate on P-256, x25519 only", Settings(least="TLS 1.2", keys=P256, groups=("x25519",))),
     ("ems-required", "TLS 1.2 with extended_master_secret", Settings(least="TLS 1.2", most="TLS 1.2", keys=RSA, extended_master_secret="required")),
     ("ems-required-1.3", "TLS 1.2 and 1.3, extended_master_secret required in TLS 1.2", Settings(least="TLS 1.2", keys=RSA, extended_master_secret="required")),
+    ("pss-sha256", "signatures RSA-PSS with SHA-256 only", Settings(least="TLS 1.2", keys=RSA, signatures=("rsa_pss_rsae_sha256",))),
+    ("pkcs1-sha256", "TLS 1.2 with signatures RSA PKCS #1 with SHA-256 only",
+     Settings(least="TLS 1.2", most="TLS 1.2", keys=RSA, signatures=("rsa_pkcs1_sha256",))),
     ("dhe-only", "TLS 1.2 with DHE only", Settings(least="TLS 1.2", most="TLS 1.2", suites=DHE, keys=RSA)),
     ("rsa-kx-3des", "TLS 1.0 to 1.2 with TLS_RSA and 3DES only", Settings(most="TLS 1.2", suites=("TLS_RSA_WITH_3DES_EDE_CBC_SHA",), keys=RSA)),
 ]
@@ -72,47 +72,25 @@ def version():
     return stack()
 
 
-class Servers:
+class Servers(lines.Servers):
     def __init__(self, lab, deployments):
-        self.lab, self.machines = lab, {}
-        for d in deployments:
-            s = d.settings
-            properties = [f"jdk.tls.namedGroups={','.join(s.groups)}", f"jdk.tls.server.SignatureSchemes={','.join(s.signatures)}"]
-            properties += ["jdk.tls.allowLegacyMasterSecret=false"] if s.extended_master_secret else []
-            suites = [name.replace("TLS_", "SSL_") if name == "TLS_RSA_WITH_3DES_EDE_CBC_SHA" else name for name in s.every_suite]
-            words = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx64m", "-Djava.net.preferIPv4Stack=true", f"-Djava.security.properties={lab.relaxed_java}",
-                     *(f"-D{p}" for p in properties), "-cp", lab.java_classes, "CutoverServer", d.port, ",".join(PROTOCOL[v] for v in versions_between(s.least, s.most)),
-                     ",".join(suites), *(self._p12(lab, kind) for kind in s.keys)]
-            self.machines[d.policy] = Background(lab.network.servers.enter(*words), ready="listening")
+        super().__init__(lab, deployments, words)
 
-    @staticmethod
-    def _p12(lab, kind):
-        certificate, key = lab.certificate(kind)
-        path = certificate.with_suffix(".p12")
-        if not path.exists():
-            subprocess.run(["openssl", "pkcs12", "-export", "-in", certificate, "-inkey", key, "-out", path, "-passout", "pass:changeit"], check=True)
-        return path
 
-    def __enter__(self):
-        for machine in self.machines.values():
-            machine.__enter__()
-        return self
+def words(lab, d):
+    s = d.settings
+    properties = [f"jdk.tls.namedGroups={','.join(s.groups)}", f"jdk.tls.server.SignatureSchemes={','.join(s.signatures)}"]
+    properties += ["jdk.tls.allowLegacyMasterSecret=false"] if s.extended_master_secret else []
+    suites = [name.replace("TLS_", "SSL_") if name == "TLS_RSA_WITH_3DES_EDE_CBC_SHA" else name for name in s.every_suite]
+    return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx64m", "-Djava.net.preferIPv4Stack=true", f"-Djava.security.properties={lab.relaxed_java}",
+            *(f"-D{p}" for p in properties), "-cp", lab.java_classes, "CutoverServer", d.port, ",".join(PROTOCOL[v] for v in versions_between(s.least, s.most)),
+            ",".join(suites), *(p12(lab, kind) for kind in s.keys)]
 
-    def __exit__(self, *_):
-        for machine in self.machines.values():
-            machine.stop()
 
-    def before(self, deployment):
-        return len(self.machines[deployment.policy].lines)
-
-    def after(self, deployment, client_address, mark=0):
-        machine = self.machines[deployment.policy]
-
-        def found():
-            return [line.partition(" ")[2] for line in machine.lines[mark:] if line.startswith(client_address + " ")]
-
-        self.lab.until(found, 0.5)
-        lines = found()
-        if not lines:
-            return None, ""
-        return ("completed" if any(line.startswith("completed") for line in lines) else "failed"), " | ".join(lines)[:400]
+def p12(lab, kind):
+    """The certificate and key of that kind in a file for Java."""
+    certificate, key = lab.certificate(kind)
+    path = certificate.with_suffix(".p12")
+    if not path.exists():
+        subprocess.run(["openssl", "pkcs12", "-export", "-in", certificate, "-inkey", key, "-out", path, "-passout", "pass:changeit"], check=True)
+    return path

@@ -2,17 +2,12 @@
 
 from dataclasses import dataclass
 
-from lib.process import Background
-
 from ..clients.mbedtls import stack as version  # noqa: F401
 from ..openssl_policies import P256, P384, RSA
 from ..policy import Accepts
-from . import certificates
+from . import certificates, lines
 
 NAME, SERVICE = "mbedtls", "https"
-# Two faults that no hello tells are kept out: tlslite-ng refuses this library's P-256 points ("Invalid ECC point"), and of a hello's groups it reads the
-# first dozen only, so that a server with x25519 alone fails with its own client, which lists x25519 last.
-WITHOUT = ("tlslite",)
 ONE_AT_A_TIME = False
 AEAD = tuple(f"TLS_ECDHE_{key}_WITH_{cipher}" for cipher in ("CHACHA20_POLY1305_SHA256", "AES_256_GCM_SHA384", "AES_128_GCM_SHA256") for key in ("ECDSA", "RSA"))
 CCM = ("TLS_ECDHE_ECDSA_WITH_AES_128_CCM",)
@@ -48,6 +43,7 @@ POLICIES = [
     ("p256", "P-256 only", Settings(least=ONLY_12, suites=AEAD, groups=("secp256r1",), keys=RSA)),
     ("ecdsa-p256", "ECDSA certificate on P-256", Settings(keys=P256)),
     ("ecdsa-p384", "ECDSA certificate on P-384", Settings(least=ONLY_12, keys=P384)),
+    ("ecdsa-p256-x25519", "ECDSA certificate on P-256, x25519 only", Settings(least=ONLY_12, suites=AEAD, groups=("x25519",), keys=P256)),
     ("dhe-only", "TLS 1.2 with DHE only", Settings(least=ONLY_12, suites=DHE, keys=RSA)),
     ("rsa-kx", "TLS 1.2 with TLS_RSA suites only", Settings(least=ONLY_12, suites=RSA_KX, keys=RSA)),
     ("sha256", "signatures with SHA-256 only", Settings(least=ONLY_12, suites=AEAD + RSA_KX, hashes=("SHA256",), keys=RSA)),
@@ -55,35 +51,12 @@ POLICIES = [
 ]
 
 
-class Servers:
+class Servers(lines.Servers):
     def __init__(self, lab, deployments):
-        self.lab, self.processes = lab, {}
-        for d in deployments:
-            s = d.settings
-            words = [lab.tools.mbedtls_program, "server", d.port, *(path for pair in certificates(lab, s.keys) for path in pair), f"min={s.least[4:]}", f"max={s.most[4:]}",
-                     f"suites={','.join(s.suites)}", f"groups={','.join(s.groups)}", f"hashes={','.join(s.hashes)}"]
-            self.processes[d.policy] = Background(lab.network.servers.enter(*words), ready="listening")
+        super().__init__(lab, deployments, words)
 
-    def __enter__(self):
-        for process in self.processes.values():
-            process.__enter__()
-        return self
 
-    def __exit__(self, *_):
-        for process in self.processes.values():
-            process.stop()
-
-    def before(self, deployment):
-        return len(self.processes[deployment.policy].lines)
-
-    def after(self, deployment, client_address, mark=0):
-        process = self.processes[deployment.policy]
-
-        def found():
-            return [line.partition(" ")[2] for line in process.lines[mark:] if line.startswith(client_address + " ")]
-
-        self.lab.until(found, 0.5)
-        lines = found()
-        if not lines:
-            return None, ""
-        return ("completed" if any(line.startswith("completed") for line in lines) else "failed"), " | ".join(lines)[:400]
+def words(lab, d):
+    s = d.settings
+    return [lab.tools.mbedtls_program, "server", d.port, *(path for pair in certificates(lab, s.keys) for path in pair), f"min={s.least[4:]}", f"max={s.most[4:]}",
+            f"suites={','.join(s.suites)}", f"groups={','.join(s.groups)}", f"hashes={','.join(s.hashes)}"]
