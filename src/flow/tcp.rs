@@ -226,7 +226,7 @@ impl TcpStream {
     pub fn is_far_from(&self, sequence: u32) -> bool {
         let early = || self.early.first().map(|e| e.sequence);
         self.due()
-            .or_else(|| self.expected)
+            .or(self.expected)
             .or_else(early)
             .is_some_and(|due| (sequence.wrapping_sub(due) as i32).unsigned_abs() > FAR)
     }
