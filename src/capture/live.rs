@@ -218,6 +218,14 @@ impl Nic {
         self.capture.as_raw_fd()
     }
 
+    /// Its number in the system; `None` for `any`, and where it is gone.
+    pub fn index(&self) -> Option<u32> {
+        if self.name == ANY {
+            return None;
+        }
+        rustix::net::netdevice::name_to_index(self.capture.as_fd(), &self.name).ok()
+    }
+
     /// Waits at most `wait` for packets and shows those that are there, some thousands at most.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 pub mod file;
 pub mod live;
+pub mod shunt;
 
 mod compressed;
 mod pcap;
