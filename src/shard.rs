@@ -9,7 +9,7 @@ use std::sync::Arc;
 use siphasher::sip::SipHasher13;
 
 use crate::config::Limits;
-use crate::dispatch::{Block, Direction, Packet, SHARDS, Transport, tcp_flags};
+use crate::dispatch::{Block, Direction, FlowKey, Packet, SHARDS, Transport, tcp_flags};
 use crate::flow::conclude::{End, conclude, conclude_udp};
 use crate::flow::followed::{Buffers, Noted, Queue};
 use crate::flow::settled::LinkTable;
@@ -240,6 +240,43 @@ impl Shard {
     /// The flow of a place.
     pub fn flow(&self, slot: Slot) -> Option<&Flow> {
         self.table.get(slot)
+    }
+
+    /// The flow of a key.
+    pub fn find(&self, hash: u64, key: &FlowKey) -> Option<&Flow> {
+        self.table.get(self.table.find(hash, key)?)
+    }
+
+    /// Counts packets of a settled flow that stayed in the kernel, `bytes` of payload in them, the latest at `last_seen`.
+    /// The flow is the one of the key that began with that packet; where another took its place, nothing is counted.
+    pub fn add_unseen(
+        &mut self,
+        (hash, key, first_packet): (u64, &FlowKey, u64),
+        direction: Direction,
+        packets: u64,
+        bytes: u64,
+        last_seen: Timestamp,
+    ) {
+        let Some(flow) = self
+            .table
+            .find(hash, key)
+            .and_then(|slot| self.table.get_mut(slot))
+            .filter(|flow| flow.first_packet == first_packet)
+        else {
+            return;
+        };
+        let Some(half) = flow
+            .halves
+            .get_mut(direction.index())
+            .filter(|_| packets > 0)
+        else {
+            return;
+        };
+        half.bytes += bytes;
+        half.packets = half
+            .packets
+            .saturating_add(u32::try_from(packets).unwrap_or(u32::MAX));
+        flow.last_seen = flow.last_seen.max(last_seen);
     }
 
     /// What could not be kept.
