@@ -105,6 +105,13 @@ pub struct LiveArgs {
     #[arg(long, help_heading = OUTPUT)]
     pub no_view: bool,
 
+    /// Copy all packets to the program, and not only what a flow begins and ends with
+    ///
+    /// Otherwise the kernel keeps and counts the bulk data of flows of which all is told (eBPF; Linux 5.19 or newer). With
+    /// --filter it does not.
+    #[arg(long, help_heading = CAPTURING)]
+    pub no_shunt: bool,
+
     /// Keep all privileges, for debugging; without it the program cannot send once the capture is open
     #[arg(long, help_heading = CAPTURING)]
     pub no_sandbox: bool,

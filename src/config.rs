@@ -157,6 +157,8 @@ pub struct LiveOptions {
     pub rotate: Rotation,
     /// Give up everything that is not needed once the capture is open.
     pub sandbox: bool,
+    /// Keep bulk data in the kernel, where it can.
+    pub shunt: bool,
     /// Take the terminal over for the live view, where there is one.
     pub view: bool,
     /// A report of what was wrong before.
@@ -232,6 +234,7 @@ impl LiveOptions {
             end,
             rotate,
             sandbox: !args.no_sandbox,
+            shunt: !args.no_shunt,
             view: !args.no_view,
             baseline: args.baseline,
             metrics,

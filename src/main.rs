@@ -138,12 +138,19 @@ fn live(args: LiveArgs) -> anyhow::Result<u8> {
         service: Service::connect(),
     };
     watcher.look(&options, &now)?;
-    confine(&options, &outputs, &nics, &mut watcher)?;
+    let shunt = match run::live::shunt(&options, &nics) {
+        Ok(shunt) => shunt,
+        Err(error) => {
+            watcher.notice(&error.to_string());
+            None
+        }
+    };
+    confine(&options, &outputs, (&nics, shunt.is_some()), &mut watcher)?;
     // Threads begin here, and not before: they inherit what was given up.
     if let Some(metrics) = &mut watcher.metrics {
         metrics.serve().context("--metrics: no more threads")?;
     }
-    let (summary, stats) = run::live::live(&options, nics, &mut flows, &mut watcher)?;
+    let (summary, stats) = run::live::live(&options, nics, shunt, &mut flows, &mut watcher)?;
     if options.audit.stats {
         let _ = write!(io::stderr(), "{stats}");
     }
@@ -160,7 +167,7 @@ fn live(args: LiveArgs) -> anyhow::Result<u8> {
 fn confine(
     options: &LiveOptions,
     outputs: &OutputOptions,
-    nics: &[Nic],
+    (nics, shunts): (&[Nic], bool),
     watcher: &mut Watcher<'_>,
 ) -> anyhow::Result<()> {
     if !options.sandbox {
@@ -179,6 +186,7 @@ fn confine(
         } else {
             Vec::new()
         },
+        shunts,
         serves: watcher.metrics.is_some(),
         notifies: watcher.service.socket(),
     };
@@ -192,7 +200,7 @@ fn confine(
 fn confine(
     _: &LiveOptions,
     _: &OutputOptions,
-    _: &[Nic],
+    _: (&[Nic], bool),
     watcher: &mut Watcher<'_>,
 ) -> anyhow::Result<()> {
     watcher.notice("WARNING: no sandbox on this system: it keeps all privileges");

@@ -10,6 +10,7 @@
 //! is the same, byte for byte, for every number of workers and every size of block.
 
 pub mod live;
+mod shunted;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -41,6 +42,7 @@ use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::shard::{self, Shard, ShardCounts, Shared};
 use crate::stats::{RunStats, WorkerStats};
 use crate::time::Timestamp;
+use shunted::Shunted;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -470,6 +472,8 @@ struct Worker<'a> {
     formats: Vec<FlowFormat>,
     /// What a live capture lost; records of flows that it may have touched are marked.
     losses: Option<&'a Losses>,
+    /// What of a live capture stays in the kernel.
+    shunted: Option<Box<Shunted>>,
 }
 
 /// A block on its way to a worker.
@@ -505,6 +509,7 @@ impl<'a> Worker<'a> {
             ours: &options.ours,
             formats: formats.to_vec(),
             losses: None,
+            shunted: None,
         }
     }
 
@@ -525,6 +530,9 @@ impl<'a> Worker<'a> {
                 &mut stats.queue_wait_us,
                 begin.duration_since(sent).as_micros(),
             );
+            if let (Some(shunted), Some(lane)) = (&mut self.shunted, block.lanes.get(self.index)) {
+                shunted.before(&lane.packets, &mut self.shards);
+            }
             for packets in block
                 .lanes
                 .get(self.index)
@@ -564,6 +572,9 @@ impl<'a> Worker<'a> {
                 }
             }
             let lane = block.lanes.get(self.index);
+            if let (Some(shunted), Some(lane)) = (&mut self.shunted, lane) {
+                shunted.after(&lane.packets, &mut self.shards);
+            }
             let packets = lane.map_or(0, |lane| lane.packets.len());
             if let Some(packet) = lane.and_then(|lane| lane.packets.last()) {
                 last_packet = packet.number;
@@ -576,6 +587,9 @@ impl<'a> Worker<'a> {
             }
             if let Some(tick) = block.tick {
                 let begin = Instant::now();
+                if let Some(shunted) = &mut self.shunted {
+                    shunted.tick(&mut self.shards, tick.last);
+                }
                 for shard in &mut self.shards {
                     shard.tick(tick.now, &mut self.shared);
                     if tick.last {
@@ -583,6 +597,9 @@ impl<'a> Worker<'a> {
                     }
                 }
                 self.hand_over(tick.last.then_some(last_packet), batches);
+                if let Some(shunted) = &mut self.shunted {
+                    shunted.forget_ended(&self.shards);
+                }
                 record(&mut stats.records_us, begin.elapsed().as_micros());
             }
             if let Some(block) = Arc::into_inner(block) {

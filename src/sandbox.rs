@@ -34,6 +34,8 @@ pub struct Needs {
     pub folders: Vec<PathBuf>,
     /// Connections are accepted on a socket that listens already.
     pub serves: bool,
+    /// Maps of eBPF that are open are looked into and written.
+    pub shunts: bool,
     /// A connected datagram socket to the service manager.
     pub notifies: Option<RawFd>,
 }
@@ -297,6 +299,14 @@ fn only_needed(needs: &Needs) -> Result<BpfProgram, SandboxError> {
     if !sendto.is_empty() {
         rules.insert(libc::SYS_sendto, sendto);
     }
+    if needs.shunts {
+        // To look into maps that are open, and no more: nothing is made, loaded or attached.
+        let mut bpf = Vec::new();
+        for command in MAP_COMMANDS {
+            bpf.extend(rule(vec![condition(0, SeccompCmpOp::Eq, *command)?])?);
+        }
+        rules.insert(libc::SYS_bpf, bpf);
+    }
     compile(
         rules,
         SeccompAction::Errno(libc::EPERM as u32),
@@ -332,6 +342,8 @@ fn compile(
         .map_err(|e| error("system calls", e))
 }
 
+/// BPF_MAP_LOOKUP_ELEM, _UPDATE_ELEM, _DELETE_ELEM and _GET_NEXT_KEY of bpf(2).
+const MAP_COMMANDS: &[u64] = &[1, 2, 3, 4];
 /// The kernel's own number for "nobody".
 const NOBODY: u32 = 65_534;
 

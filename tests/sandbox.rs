@@ -71,6 +71,7 @@ fn attempts() {
         packet_sockets: vec![nic.socket()],
         folders: vec![folder.path().to_owned()],
         serves: true,
+        shunts: true,
         notifies: Some(sender.as_raw_fd()),
     };
     let confined = enter(&needs, user).expect("it is entered");

@@ -114,7 +114,17 @@ struct InputJson<'a> {
     bytes: u64,
     first_packet: Option<String>,
     last_packet: Option<String>,
+    /// Of a live capture whose bulk data stayed in the kernel: packets besides `packets`.
+    #[serde(skip_serializing_if = "is_zero")]
+    shunted_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    shunted_bytes: u64,
     damage: Option<&'a str>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -298,6 +308,8 @@ pub(super) fn report(summary: &Summary) -> Report<'_, impl Serialize, impl Seria
                 bytes: input.bytes,
                 first_packet: input.first_packet.map(time),
                 last_packet: input.last_packet.map(time),
+                shunted_packets: input.stayed.packets,
+                shunted_bytes: input.stayed.bytes,
                 damage: input.damage.as_deref(),
             })
             .collect(),

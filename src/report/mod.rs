@@ -30,6 +30,7 @@ pub use json::write_json;
 pub use ndjson::append_ndjson;
 pub use text::{Style, write_text};
 
+use crate::capture::shunt::Stayed;
 use crate::policy::Policy;
 use crate::record::{Drops, Tally, Verdict};
 use crate::time::Timestamp;
@@ -93,6 +94,11 @@ impl Summary {
         self.inputs.iter().map(|i| i.packets).sum()
     }
 
+    /// What stayed in the kernel of all inputs.
+    pub fn stayed(&self) -> Stayed {
+        self.inputs.iter().map(|i| i.stayed).sum()
+    }
+
     /// Bytes of all inputs.
     pub fn bytes(&self) -> u64 {
         self.inputs.iter().map(|i| i.bytes).sum()
@@ -112,6 +118,8 @@ pub struct Input {
     pub first_packet: Option<Timestamp>,
     /// Time of the latest packet.
     pub last_packet: Option<Timestamp>,
+    /// Packets besides those read that stayed in the kernel, counted in their flows.
+    pub stayed: Stayed,
     /// Why the reading ended before the input did, or what was skipped; one line.
     pub damage: Option<String>,
 }

@@ -230,6 +230,7 @@ fn summary(records: &[FlowRecord]) -> Summary {
         bytes: 2_310_400,
         first_packet: Some(Timestamp(MORNING)),
         last_packet: Some(Timestamp(MORNING + 573 * MINUTE)),
+        stayed: crate::capture::shunt::Stayed::default(),
         damage: None,
     };
     Summary::new(vec![input], m365(), tally, BlindSpots::default())

@@ -21,8 +21,10 @@ use crossbeam_channel::{
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 
+use super::shunted::Shunted;
 use super::{Batch, Parcel, RunError, Worker, blind_spots, stop_on_signals};
 use crate::capture::live::{LivePacket, Nic};
+use crate::capture::shunt::{Shunt, ShuntError, Stayed, Totals};
 use crate::config::{Limits, LiveOptions};
 use crate::decode::{DecodeCounts, Decoder, fast};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
@@ -46,6 +48,8 @@ pub struct Pulse<'a> {
     pub bytes: u64,
     /// What was lost so far.
     pub drops: Drops,
+    /// What stayed in the kernel so far, because its flows were told.
+    pub stayed: Stayed,
     /// Flows in the tables.
     pub open_flows: u64,
     /// All that was counted.
@@ -101,6 +105,36 @@ pub fn open(options: &LiveOptions) -> Result<Vec<Nic>, RunError> {
         .collect()
 }
 
+/// Keeps bulk data of `nics` in the kernel, where that is wanted and can be.
+///
+/// # Errors
+/// Where it cannot be, or must not: the capture goes on without it.
+pub fn shunt(options: &LiveOptions, nics: &[Nic]) -> Result<Option<Shunt>, ShuntError> {
+    if !options.shunt {
+        return Ok(None);
+    }
+    if options.nic.filter.is_some() {
+        return Err(ShuntError::Unavailable(
+            "a socket has one filter, and --filter takes its place".into(),
+        ));
+    }
+    let audit = &options.audit;
+    let shunt = Shunt::load(&audit.limits, audit.workers.clamp(1, SHARDS), nics.len())?;
+    if options.sandbox {
+        shunt.works_without_privileges()?;
+    }
+    // All or none: a flow may pass on two interfaces.
+    for nic in nics {
+        if let Err(error) = shunt.attach(nic) {
+            for nic in nics {
+                Shunt::detach(nic);
+            }
+            return Err(error);
+        }
+    }
+    Ok(Some(shunt))
+}
+
 /// Captures from `nics` until a signal, the time or the watcher ends it.
 ///
 /// # Errors
@@ -108,6 +142,7 @@ pub fn open(options: &LiveOptions) -> Result<Vec<Nic>, RunError> {
 pub fn live(
     options: &LiveOptions,
     nics: Vec<Nic>,
+    mut shunt: Option<Shunt>,
     flows: &mut LiveFlows,
     watch: &mut dyn Watch,
 ) -> Result<(Summary, RunStats), RunError> {
@@ -125,6 +160,14 @@ pub fn live(
     let (spare_tx, spare_rx) = bounded::<Batch>(workers * 2);
     let (pool_tx, pool_rx) = bounded::<Block>(workers * QUEUE_BLOCKS);
     let (notice_tx, notices) = mpsc::channel();
+    let mut flow_maps: Vec<_> = (0..workers)
+        .map(|_| shunt.as_mut().and_then(Shunt::take_maps))
+        .collect();
+    let mut totals: Vec<_> = nics
+        .iter()
+        .map(|_| shunt.as_mut().and_then(Shunt::take_totals))
+        .collect();
+    let shunt = shunt.as_ref();
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(workers);
         let mut handles = Vec::with_capacity(workers);
@@ -134,6 +177,11 @@ pub fn live(
             let spare = spare_rx.clone();
             let mut worker = Worker::new(index, workers, audit, &formats, pseudonyms, spare);
             worker.losses = Some(&losses);
+            worker.shunted = flow_maps.pop().flatten().map(|maps| {
+                let own = |shard| (worker_of(shard, workers) == index).then_some(shard / workers);
+                let places = std::array::from_fn(own);
+                Box::new(Shunted::new(maps, hasher.clone(), places))
+            });
             let (batch_tx, pool_tx) = (batch_tx.clone(), pool_tx.clone());
             let thread = thread::Builder::new().name(format!("worker-{index}"));
             handles.push(
@@ -155,6 +203,8 @@ pub fn live(
                 },
                 polled: Instant::now(),
                 polled_at: wall_clock(),
+                shunt,
+                totals: totals.pop().flatten(),
                 filler: Filler::new(
                     &audit.limits,
                     queues.clone(),
@@ -249,6 +299,9 @@ struct Counters {
     packets: AtomicU64,
     captured_bytes: AtomicU64,
     wire_bytes: AtomicU64,
+    /// What stayed in the kernel.
+    stayed_packets: AtomicU64,
+    stayed_bytes: AtomicU64,
     /// Earliest and latest packet, in nanoseconds; 0: none yet.
     first: AtomicU64,
     last: AtomicU64,
@@ -266,7 +319,15 @@ impl Counters {
             bytes: self.captured_bytes.load(Ordering::Relaxed),
             first_packet: time(&self.first),
             last_packet: time(&self.last),
+            stayed: self.stayed(),
             damage: None,
+        }
+    }
+
+    fn stayed(&self) -> Stayed {
+        Stayed {
+            packets: self.stayed_packets.load(Ordering::Relaxed),
+            bytes: self.stayed_bytes.load(Ordering::Relaxed),
         }
     }
 }
@@ -281,6 +342,8 @@ struct Tap<'a> {
     /// When the drop counters were read last.
     polled: Instant,
     polled_at: Timestamp,
+    shunt: Option<&'a Shunt>,
+    totals: Option<Totals>,
     filler: Filler<'a>,
 }
 
@@ -344,6 +407,16 @@ impl Tap<'_> {
                 queue: 0,
             },
         );
+        if let Some(totals) = &mut self.totals {
+            let since = totals.stayed(&self.nic);
+            let counters = self.filler.counters;
+            counters
+                .stayed_packets
+                .fetch_add(since.packets, Ordering::Relaxed);
+            counters
+                .stayed_bytes
+                .fetch_add(since.bytes, Ordering::Relaxed);
+        }
     }
 
     /// Waits until the interface is there again; `false` where that cannot be, or the capture ends meanwhile.
@@ -355,6 +428,9 @@ impl Tap<'_> {
             match Nic::open(&name, &self.options.nic) {
                 Ok(nic) => {
                     self.nic = nic;
+                    if let Some(Err(error)) = self.shunt.map(|shunt| shunt.attach(&self.nic)) {
+                        let _ = self.notices.send(error.to_string());
+                    }
                     let seconds = gone.elapsed().as_secs();
                     let _ = self
                         .notices
@@ -713,6 +789,7 @@ impl Clock<'_> {
             packets: sum(|c| &c.packets),
             bytes: sum(|c| &c.wire_bytes),
             drops: self.losses.total(),
+            stayed: self.counters.iter().map(Counters::stayed).sum(),
             open_flows: self.collector.open_flows.iter().sum(),
             tally: &self.collector.tally,
             records_lost: self.collector.flows.lost(),

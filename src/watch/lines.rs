@@ -12,6 +12,7 @@ pub struct Lines {
     told_at: Duration,
     packets: u64,
     bytes: u64,
+    stayed: u64,
     flows: u64,
     drops: Drops,
 }
@@ -25,10 +26,20 @@ impl Lines {
         }
         let seconds = since.as_secs_f64();
         let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
-        let mut line = format!(
-            "{:.0} packets/s, {:.1} Mbit/s, {:.1} TLS flows/s, {} open",
-            rate(pulse.packets, self.packets),
-            rate(pulse.bytes, self.bytes) * 8.0 / 1e6,
+        // As the line carries them; what stayed in the kernel passed there, too.
+        let (packets, bytes) = (
+            pulse.packets + pulse.stayed.packets,
+            pulse.bytes + pulse.stayed.bytes,
+        );
+        let mut line = format!("{:.0} packets/s", rate(packets, self.packets));
+        let stayed = rate(pulse.stayed.packets, self.stayed);
+        if stayed > 0.0 {
+            let _ = write!(line, " ({stayed:.0} stayed in the kernel)");
+        }
+        let _ = write!(
+            line,
+            ", {:.1} Mbit/s, {:.1} TLS flows/s, {} open",
+            rate(bytes, self.bytes) * 8.0 / 1e6,
             rate(pulse.tally.flows, self.flows),
             pulse.open_flows,
         );
@@ -59,8 +70,9 @@ impl Lines {
         }
         *self = Self {
             told_at: pulse.elapsed,
-            packets: pulse.packets,
-            bytes: pulse.bytes,
+            packets,
+            bytes,
+            stayed: pulse.stayed.packets,
             flows: pulse.tally.flows,
             drops: pulse.drops,
         };
@@ -73,6 +85,7 @@ const EVERY: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::shunt::Stayed;
     use crate::record::{FlowRecord, Tally};
     use crate::time::Timestamp;
 
@@ -80,7 +93,7 @@ mod tests {
     fn a_line_every_ten_seconds_with_what_changed() {
         let mut tally = Tally::new(10, 10);
         let mut lines = Lines::default();
-        let mut at = |seconds: u64, packets, kernel, tally: &Tally| {
+        let mut at = |seconds: u64, packets, stayed, kernel, tally: &Tally| {
             lines.next(&Pulse {
                 now: Timestamp(0),
                 elapsed: Duration::from_secs(seconds),
@@ -90,28 +103,32 @@ mod tests {
                     kernel,
                     ..Drops::default()
                 },
+                stayed: Stayed {
+                    packets: stayed,
+                    bytes: stayed * 1_250,
+                },
                 open_flows: 7,
                 tally,
                 records_lost: 0,
             })
         };
-        assert_eq!(at(9, 900, 0, &tally), None);
+        assert_eq!(at(9, 900, 0, 0, &tally), None);
         tally.add(&FlowRecord {
             verdict: Verdict::Breaks,
             ..FlowRecord::default()
         });
         assert_eq!(
-            at(10, 1_000, 0, &tally).as_deref(),
+            at(10, 1_000, 0, 0, &tally).as_deref(),
             Some(
                 "100 packets/s, 1.0 Mbit/s, 0.1 TLS flows/s, 7 open, none dropped; so far 1 flows, 1 break"
             )
         );
-        assert_eq!(at(11, 1_000, 0, &tally), None);
+        assert_eq!(at(11, 1_000, 0, 0, &tally), None);
         assert_eq!(
-            at(20, 3_000, 5, &tally).as_deref(),
+            at(20, 2_000, 1_000, 5, &tally).as_deref(),
             Some(
-                "200 packets/s, 2.0 Mbit/s, 0.0 TLS flows/s, 7 open, 5 DROPPED (kernel 5, interface 0, queue 0); so far \
-                 1 flows, 1 break"
+                "200 packets/s (100 stayed in the kernel), 2.0 Mbit/s, 0.0 TLS flows/s, 7 open, 5 DROPPED (kernel 5, interface 0, queue 0); \
+                 so far 1 flows, 1 break"
             )
         );
     }

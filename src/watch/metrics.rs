@@ -154,6 +154,18 @@ fn page(pulse: &Pulse<'_>) -> String {
         "Bytes of them on the wire.",
         &one(pulse.bytes),
     );
+    metric(
+        "hellotap_shunted_packets_total",
+        "counter",
+        "Packets of bulk data that stayed in the kernel, besides those taken.",
+        &one(pulse.stayed.packets),
+    );
+    metric(
+        "hellotap_shunted_bytes_total",
+        "counter",
+        "Bytes of them on the wire.",
+        &one(pulse.stayed.bytes),
+    );
     let drops = [
         ("kernel", pulse.drops.kernel),
         ("interface", pulse.drops.interface),
@@ -258,6 +270,10 @@ mod tests {
                 kernel: 1,
                 interface: 2,
                 queue: 3,
+            },
+            stayed: crate::capture::shunt::Stayed {
+                packets: 6,
+                bytes: 9_000,
             },
             open_flows: 4,
             tally,

@@ -117,6 +117,7 @@ mod tests {
             packets: 200,
             bytes: 0,
             drops: Drops::default(),
+            stayed: crate::capture::shunt::Stayed::default(),
             open_flows: 0,
             tally: &tally,
             records_lost: 0,

@@ -48,6 +48,8 @@ pub struct View {
     elapsed: Duration,
     rates: Rates,
     drops: Drops,
+    /// Packets of 100 that stayed in the kernel.
+    stayed_percent: u64,
     /// When the last packet was dropped, by `elapsed`.
     dropped_at: Option<Duration>,
     open_flows: u64,
@@ -171,6 +173,7 @@ impl View {
             elapsed: Duration::ZERO,
             rates: Rates::default(),
             drops: Drops::default(),
+            stayed_percent: 0,
             dropped_at: None,
             open_flows: 0,
             flows: 0,
@@ -215,12 +218,19 @@ impl View {
         self.elapsed = pulse.elapsed;
         self.rates.add(
             pulse.elapsed,
-            [pulse.packets, pulse.bytes, pulse.tally.flows],
+            [
+                pulse.packets + pulse.stayed.packets,
+                pulse.bytes + pulse.stayed.bytes,
+                pulse.tally.flows,
+            ],
         );
         if pulse.drops.sum() > self.drops.sum() {
             self.dropped_at = Some(pulse.elapsed);
         }
         self.drops = pulse.drops;
+        self.stayed_percent = (100 * pulse.stayed.packets)
+            .checked_div(pulse.packets + pulse.stayed.packets)
+            .unwrap_or(0);
         self.open_flows = pulse.open_flows;
         self.flows = pulse.tally.flows;
         self.records_lost = pulse.records_lost;
@@ -375,6 +385,13 @@ impl View {
                 Style::new().add_modifier(Modifier::DIM)
             };
             total.push(Span::styled(format!("  {} {words}", grouped(n)), style));
+        }
+        if self.stayed_percent > 0 {
+            let stayed = format!(
+                "  {} % of the packets stayed in the kernel",
+                self.stayed_percent
+            );
+            total.push(Span::from(stayed).dim());
         }
         if self.records_lost > 0 {
             let lost = format!("  {} records NOT WRITTEN", grouped(self.records_lost));
@@ -647,6 +664,10 @@ mod tests {
                 drops: Drops {
                     kernel: 1_234,
                     ..Drops::default()
+                },
+                stayed: crate::capture::shunt::Stayed {
+                    packets: u64::from(i) * 30_000,
+                    bytes: u64::from(i) * 40_000_000,
                 },
                 open_flows: 4_321,
                 tally: &tally,

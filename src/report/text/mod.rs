@@ -89,6 +89,15 @@ fn context(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
             counted(summary.tally.flows, "flow", "flows")
         ),
     )?;
+    let stayed = summary.stayed();
+    if stayed.packets > 0 {
+        let line = format!(
+            "and {}, {}, of bulk data that stayed in the kernel, counted in their flows",
+            counted(stayed.packets, "packet", "packets"),
+            size(stayed.bytes)
+        );
+        page.paragraph(2, Look::Dim, &line)?;
+    }
     if let (Some(first), Some(last)) = (summary.first_packet(), summary.last_packet()) {
         let line = format!("{} ({})", period(first, last), span(last.since_ns(first)));
         page.paragraph(0, Look::Dim, &line)?;
