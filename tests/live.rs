@@ -14,6 +14,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
+mod talk;
+
+use talk::{Side, Talk, Trace, Wrap};
+
 type Record = Map<String, Value>;
 
 /// One test at a time: they are about packets that are not dropped.
@@ -74,8 +78,12 @@ impl Cable {
     }
 
     fn replay(&self, capture: &Path) {
+        self.replay_at("--topspeed", capture);
+    }
+
+    fn replay_at(&self, speed: &str, capture: &Path) {
         run(inside(&self.namespace(SENDER), "tcpreplay")
-            .args(["--quiet", "--topspeed", "--intf1", SENDER])
+            .args(["--quiet", speed, "--intf1", SENDER])
             .arg(capture));
     }
 
@@ -103,10 +111,12 @@ impl Cable {
         let mut child = command.spawn().expect("hellotap starts");
         let mut talk = BufReader::new(child.stderr.take().expect("it is piped"));
         let mut line = String::new();
+        let mut said = String::new();
         while !line.contains("capturing") {
             line.clear();
             let read = talk.read_line(&mut line).expect("UTF-8");
             assert!(read > 0, "it ended before it captured");
+            said.push_str(&line);
         }
         let mut stdout = child.stdout.take().expect("it is piped");
         let records = std::thread::spawn(move || {
@@ -116,6 +126,7 @@ impl Cable {
         Live {
             child,
             talk,
+            said,
             records,
         }
     }
@@ -133,6 +144,8 @@ impl Drop for Cable {
 struct Live {
     child: Child,
     talk: BufReader<ChildStderr>,
+    /// What it said before it captured.
+    said: String,
     records: std::thread::JoinHandle<std::io::Result<Vec<u8>>>,
 }
 
@@ -202,9 +215,12 @@ fn audit(capture: &Path) -> Vec<Record> {
     records(&output.stdout)
 }
 
-/// Without what depends on when and how fast it was replayed, in the order of the trace.
+/// Without what depends on when and how fast it was replayed, in the order of the trace. What stays in the kernel has no
+/// number there, so a flow has its place instead of the number of its first packet.
 fn timeless(mut records: Vec<Record>) -> Vec<Record> {
-    for record in &mut records {
+    records.sort_by_key(|record| record["first_packet"].as_u64());
+    for (place, record) in records.iter_mut().enumerate() {
+        record.insert("first_packet".into(), place.into());
         for field in [
             "flow_id",
             "first_seen",
@@ -215,8 +231,34 @@ fn timeless(mut records: Vec<Record>) -> Vec<Record> {
             record.remove(field).expect("the contract has it");
         }
     }
-    records.sort_by_key(|record| record["first_packet"].as_u64());
     records
+}
+
+/// Packets that were read, and packets that stayed in the kernel.
+fn read_and_shunted(report: &Value) -> [u64; 2] {
+    ["packets", "shunted_packets"].map(|what| report["inputs"][0][what].as_u64().unwrap_or(0))
+}
+
+fn assert_same_records(got: Vec<Record>, capture: &Path, name: &str) {
+    let (got, want) = (timeless(got), timeless(audit(capture)));
+    for (got, want) in got.iter().zip(&want) {
+        for (field, want) in want {
+            assert_eq!(
+                &got[field], want,
+                "{name}: {field}\nlive:  {got:?}\naudit: {want:?}"
+            );
+        }
+    }
+    assert_eq!(got.len(), want.len(), "{name}");
+}
+
+/// Whether bulk data can stay in the kernel here; a word where it cannot.
+fn kernel_shunts(talk: &str) -> bool {
+    let cannot = talk.contains("bulk data is copied to the program");
+    if cannot {
+        eprintln!("SKIPPED: {talk}");
+    }
+    !cannot
 }
 
 fn visibility(report: &Value, what: &str) -> u64 {
@@ -266,14 +308,9 @@ fn a_live_capture_gives_the_records_of_an_audit_of_the_same_packets() {
             .to_string_lossy()
             .into_owned();
         assert_nothing_lost(&report, &name);
-        let (got, want) = (timeless(got), timeless(audit(&capture)));
-        for (got, want) in got.iter().zip(&want) {
-            for (field, want) in want {
-                assert_eq!(&got[field], want, "{name}: {field} of {want:?}");
-            }
-        }
-        assert_eq!(got.len(), want.len(), "{name}");
-        checked.insert(name, got.len());
+        let records = got.len();
+        assert_same_records(got, &capture, &name);
+        checked.insert(name, records);
     }
     assert!(checked.len() >= 20, "too few captures: {checked:?}");
     assert!(
@@ -291,16 +328,48 @@ fn a_large_capture_at_full_speed_loses_nothing_and_sends_nothing() {
     generate(&capture, &["--connections", "20000", "--bulk", "10000"]);
     let bytes = std::fs::metadata(&capture).expect("it was made").len();
     assert!(bytes > 300_000_000, "{bytes}");
-    let live = cable.listen(&[]);
-    cable.replay(&capture);
-    let (got, report) = live.end("-TERM");
-    assert_nothing_lost(&report, "large.pcap");
-    let (got, want) = (timeless(got), timeless(audit(&capture)));
-    assert_eq!(got.len(), 20_000);
-    for (got, want) in got.iter().zip(&want) {
-        assert_eq!(got, want);
+    for options in [&[][..], &["--no-shunt"]] {
+        let live = cable.listen(options);
+        cable.replay(&capture);
+        let (got, report) = live.end("-TERM");
+        assert_nothing_lost(&report, "large.pcap");
+        assert_eq!(got.len(), 20_000);
+        assert_same_records(got, &capture, "large.pcap");
+        assert_eq!(
+            read_and_shunted(&report).iter().sum::<u64>(),
+            packets_of(&capture)
+        );
     }
-    assert_eq!(want.len(), 20_000);
+    assert_eq!(cable.sent_by_mirror(), 0);
+}
+
+/// Whole transfers: most of their packets stay in the kernel, and every one is counted all the same.
+#[test]
+fn bulk_data_stays_in_the_kernel_and_the_records_are_the_same() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("bulk.pcap");
+    generate(&capture, &["--connections", "600", "--bulk", "400000"]);
+    let sent = packets_of(&capture);
+    for speed in ["--topspeed", "--mbps=200"] {
+        let live = cable.listen(&[]);
+        if !kernel_shunts(&live.said) {
+            return;
+        }
+        cable.replay_at(speed, &capture);
+        let (got, report) = live.end("-INT");
+        assert_nothing_lost(&report, speed);
+        assert_eq!(got.len(), 600, "{speed}");
+        assert_same_records(got, &capture, speed);
+        let [read, shunted] = read_and_shunted(&report);
+        assert_eq!(read + shunted, sent, "{speed}");
+        assert!(shunted > sent * 8 / 10, "{speed}: {shunted} of {sent}");
+        // The same with all of it copied here.
+        let live = cable.listen(&["--no-shunt"]);
+        cable.replay_at(speed, &capture);
+        let (_, report) = live.end("-INT");
+        assert_eq!(read_and_shunted(&report), [sent, 0], "{speed}");
+    }
     assert_eq!(cable.sent_by_mirror(), 0);
 }
 
@@ -383,16 +452,11 @@ fn packets_that_the_kernel_drops_are_counted_and_nothing_is_guessed() {
     cable.replay(&capture);
     live.signal("-CONT");
     let (records, report) = live.end("-INT");
-    let (read, dropped) = (
-        report["inputs"][0]["packets"].as_u64().expect("a count"),
-        visibility(&report, "kernel_drops"),
-    );
-    assert!(dropped > 0 && read > 0, "{read} read, {dropped} dropped");
-    assert_eq!(
-        read + dropped,
-        packets_of(&capture),
-        "{read} read, {dropped} dropped"
-    );
+    let [read, shunted] = read_and_shunted(&report);
+    let dropped = visibility(&report, "kernel_drops");
+    let counts = format!("{read} read, {shunted} in the kernel, {dropped} dropped");
+    assert!(dropped > 0 && read > 0, "{counts}");
+    assert_eq!(read + shunted + dropped, packets_of(&capture), "{counts}");
     let counted: u64 = report["drops_by_second"]
         .as_array()
         .expect("a list")
@@ -526,4 +590,132 @@ fn figures_are_served_from_inside_the_sandbox() {
         "{page}"
     );
     live.end("-INT");
+}
+
+/// What the kernel must not decide by itself, or must decide as an audit does: late upgrades, long certificates, one
+/// connection behind another between the same endpoints, streams joined in their midst, and what a mirror wraps around.
+#[test]
+fn what_is_far_into_a_stream_is_told_as_an_audit_tells_it() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, trace) in conversations() {
+        let capture = folder.path().join("talk.pcap");
+        trace.write(&capture);
+        for speed in ["--topspeed", "--mbps=20"] {
+            let live = cable.listen(&[]);
+            if !kernel_shunts(&live.said) {
+                return;
+            }
+            cable.replay_at(speed, &capture);
+            let (got, report) = live.end("-INT");
+            let name = format!("{name}, {speed}");
+            assert_nothing_lost(&report, &name);
+            assert!(!got.is_empty(), "{name}");
+            assert_same_records(got, &capture, &name);
+            let [read, shunted] = read_and_shunted(&report);
+            assert_eq!(read + shunted, packets_of(&capture), "{name}");
+            let stays = name.contains("bulk");
+            assert_eq!(
+                stays,
+                shunted > 300,
+                "{name}: {shunted} in the kernel, {read} read"
+            );
+        }
+    }
+}
+
+fn conversations() -> Vec<(String, Trace)> {
+    let mut all = Vec::new();
+    for wrap in [Wrap::Plain, Wrap::Vlan, Wrap::V6, Wrap::Vxlan, Wrap::Erspan] {
+        let mut trace = Trace::default();
+        let mut talk = Talk::open(&mut trace, [40_000, 443], wrap, [1_000, u32::MAX - 100_000]);
+        talk.handshake(&mut trace, 2_000);
+        for _ in 0..4 {
+            talk.data(&mut trace, Side::Client, 500);
+            talk.data(&mut trace, Side::Server, 400_000);
+        }
+        talk.close(&mut trace);
+        all.push((format!("bulk, {wrap:?}"), trace));
+    }
+
+    // The second connection begins a little behind where the first one ended, as Linux numbers them.
+    let mut trace = Trace::default();
+    for (isns, bytes) in [
+        ([5_000, 9_000], 900_000),
+        ([90_000, 950_000], 600_000),
+        ([200_000, 1_700_000], 2_000),
+    ] {
+        let mut talk = Talk::open(&mut trace, [40_001, 443], Wrap::Plain, isns);
+        talk.handshake(&mut trace, 1_000);
+        talk.data(&mut trace, Side::Server, bytes);
+        talk.close(&mut trace);
+    }
+    all.push(("bulk, the same endpoints again".to_owned(), trace));
+
+    let mut trace = Trace::default();
+    let mut talk = Talk::open(&mut trace, [40_002, 443], Wrap::Plain, [1, 2]);
+    talk.handshake(&mut trace, 50_000);
+    talk.data(&mut trace, Side::Server, 1_000);
+    talk.close(&mut trace);
+    all.push(("a certificate longer than what passes".to_owned(), trace));
+
+    let mut trace = Trace::default();
+    let mut talk = Talk::open(&mut trace, [40_003, 25], Wrap::Plain, [1, 2]);
+    talk.say(&mut trace, Side::Server, b"220 mx.example.net ESMTP\r\n");
+    talk.say(&mut trace, Side::Client, b"EHLO client.example.net\r\n");
+    talk.say(
+        &mut trace,
+        Side::Server,
+        b"250-mx.example.net\r\n250 STARTTLS\r\n",
+    );
+    talk.say(&mut trace, Side::Client, b"MAIL FROM:<a@example.net>\r\n");
+    talk.say(&mut trace, Side::Server, b"250 ok\r\n");
+    talk.say(&mut trace, Side::Client, b"RCPT TO:<b@example.net>\r\n");
+    talk.say(&mut trace, Side::Server, b"250 ok\r\n");
+    talk.say(&mut trace, Side::Client, b"DATA\r\n");
+    talk.say(&mut trace, Side::Server, b"354 go on\r\n");
+    talk.say(
+        &mut trace,
+        Side::Client,
+        &b"a line of a long letter, of which there are many\r\n".repeat(900),
+    );
+    talk.say(&mut trace, Side::Client, b".\r\n");
+    talk.say(&mut trace, Side::Server, b"250 taken\r\n");
+    talk.say(&mut trace, Side::Client, b"STARTTLS\r\n");
+    talk.say(&mut trace, Side::Server, b"220 go on\r\n");
+    talk.handshake(&mut trace, 3_000);
+    talk.data(&mut trace, Side::Client, 5_000);
+    talk.close(&mut trace);
+    all.push(("STARTTLS behind 45 kB of mail".to_owned(), trace));
+
+    let mut trace = Trace::default();
+    let mut talk = Talk::open(&mut trace, [40_004, 25], Wrap::Plain, [1, 2]);
+    talk.say(&mut trace, Side::Server, b"220 mx.example.net ESMTP\r\n");
+    talk.say(&mut trace, Side::Client, b"EHLO client.example.net\r\n");
+    talk.say(
+        &mut trace,
+        Side::Server,
+        b"250-mx.example.net\r\n250 STARTTLS\r\n",
+    );
+    talk.say(&mut trace, Side::Client, b"MAIL FROM:<a@example.net>\r\n");
+    talk.say(&mut trace, Side::Server, b"250 ok\r\n");
+    talk.say(&mut trace, Side::Client, b"DATA\r\n");
+    talk.say(&mut trace, Side::Server, b"354 go on\r\n");
+    talk.say(
+        &mut trace,
+        Side::Client,
+        &b"a line of a long letter, of which there are many\r\n".repeat(60_000),
+    );
+    talk.close(&mut trace);
+    all.push(("bulk, a mail of 3 MB in the clear".to_owned(), trace));
+
+    // From the midst of records on, to beyond where sequence numbers come around.
+    let mut trace = Trace::default();
+    let mut talk = Talk::joined([40_005, 443], Wrap::Plain, [77, u32::MAX - 300_000]);
+    for _ in 0..8 {
+        talk.data(&mut trace, Side::Client, 3_000);
+        talk.data(&mut trace, Side::Server, 300_000);
+    }
+    all.push(("bulk, joined in its midst".to_owned(), trace));
+    all
 }
