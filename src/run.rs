@@ -530,15 +530,15 @@ impl<'a> Worker<'a> {
                 &mut stats.queue_wait_us,
                 begin.duration_since(sent).as_micros(),
             );
-            if let (Some(shunted), Some(lane)) = (&mut self.shunted, block.lanes.get(self.index)) {
-                shunted.before(&lane.packets, &mut self.shards);
-            }
             for packets in block
                 .lanes
                 .get(self.index)
                 .map_or(&[][..], |lane| &lane.packets)
                 .chunks(WARM_PACKETS)
             {
+                if let Some(shunted) = &mut self.shunted {
+                    shunted.before(packets, &mut self.shards);
+                }
                 // In steps: what one asks for, the next finds.
                 for packet in packets {
                     if let Some(shard) = self.shards.get(place(packet.hash)) {
@@ -570,11 +570,11 @@ impl<'a> Worker<'a> {
                         shard.packet_at(probed, packet, &block, &mut self.shared);
                     }
                 }
+                if let Some(shunted) = &mut self.shunted {
+                    shunted.after(packets, &mut self.shards);
+                }
             }
             let lane = block.lanes.get(self.index);
-            if let (Some(shunted), Some(lane)) = (&mut self.shunted, lane) {
-                shunted.after(&lane.packets, &mut self.shards);
-            }
             let packets = lane.map_or(0, |lane| lane.packets.len());
             if let Some(packet) = lane.and_then(|lane| lane.packets.last()) {
                 last_packet = packet.number;

@@ -86,7 +86,7 @@ impl Shunt {
             program.load().map_err(ShuntError::because)?;
         }
         let maps = (0..workers)
-            .map(|_| FlowMaps::of(&ebpf))
+            .map(|_| FlowMaps::of(&ebpf, any))
             .collect::<Result<_, _>>()?;
         let totals = (0..taps)
             .map(|_| Totals::of(&ebpf))
@@ -314,9 +314,9 @@ impl Mode {
     const fn number(self) -> u8 {
         match self {
             Self::Limit => 0,
-            Self::Settled => 1,
-            Self::Follow => 2,
-            Self::Quic => 3,
+            Self::Settled => 2,
+            Self::Follow => 3,
+            Self::Quic => 4,
         }
     }
 }
@@ -330,12 +330,19 @@ pub struct FlowStayed {
     pub bytes: [u64; 2],
     /// When the last of them came, in nanoseconds of the monotonic clock.
     pub last_ns: u64,
-    /// The connection ended, or another one began.
-    pub closed: bool,
+}
+
+/// What the kernel keeps of a flow, of which something stayed or may.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// What stayed.
+    pub stayed: FlowStayed,
+    /// How far it came, where the kernel made the entry by itself.
+    pub reach: Reach,
 }
 
 /// How far the kernel saw the streams of a connection come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
     first: [u32; 2],
     reach: [u32; 2],
@@ -391,6 +398,15 @@ pub fn flow_key(raw: &RawKey) -> FlowKey {
     FlowKey::new(end(0), end(1), transport).0
 }
 
+/// Two numbers of 32 bits as the kernel keeps them side by side.
+const fn halves(both: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = both.to_ne_bytes();
+    [
+        u32::from_ne_bytes([a, b, c, d]),
+        u32::from_ne_bytes([e, f, g, h]),
+    ]
+}
+
 fn words(bytes: &[u8; 40]) -> RawKey {
     let (chunks, _) = bytes.as_chunks::<8>();
     std::array::from_fn(|i| chunks.get(i).map_or(0, |chunk| u64::from_ne_bytes(*chunk)))
@@ -401,11 +417,13 @@ fn words(bytes: &[u8; 40]) -> RawKey {
 pub struct FlowMaps {
     beginnings: HashMap<MapData, RawKey, [u32; 6]>,
     shunted: HashMap<MapData, RawKey, [u64; 8]>,
+    limit_any: u32,
 }
 
 impl FlowMaps {
-    fn of(ebpf: &Ebpf) -> Result<Self, ShuntError> {
+    fn of(ebpf: &Ebpf, limit_any: u32) -> Result<Self, ShuntError> {
         Ok(Self {
+            limit_any,
             beginnings: HashMap::try_from(Map::LruHashMap(again(ebpf, "beginnings")?))
                 .map_err(ShuntError::because)?,
             shunted: HashMap::try_from(Map::HashMap(again(ebpf, "shunted")?))
@@ -424,16 +442,41 @@ impl FlowMaps {
         })
     }
 
+    /// What the kernel keeps of a flow; `None` where it has no entry for it.
+    pub fn kept(&self, key: &RawKey) -> Option<Kept> {
+        let [p0, p1, b0, b1, last_ns, next, first, flags] = self.shunted.get(key, 0).ok()?;
+        let (next, first) = (halves(next), halves(first));
+        let [has_next0, has_next1, seen0, seen1, _, _, mode, _] = flags.to_ne_bytes();
+        let limit = if mode == Mode::Limit.number() {
+            LIMIT_TLS_BYTES
+        } else {
+            self.limit_any
+        };
+        // All that lies before the limit passed, and is not noted here.
+        let reach = |at: usize, has_next: u8| {
+            if has_next == 0 {
+                limit
+            } else {
+                next[at & 1].wrapping_sub(first[at & 1]).max(limit)
+            }
+        };
+        Some(Kept {
+            stayed: FlowStayed {
+                packets: [p0, p1],
+                bytes: [b0, b1],
+                last_ns,
+            },
+            reach: Reach {
+                first,
+                reach: [reach(0, has_next0), reach(1, has_next1)],
+                seen: [seen0 != 0, seen1 != 0],
+            },
+        })
+    }
+
     /// What stayed of a flow; `None` where the kernel has no entry for it.
     pub fn stayed(&self, key: &RawKey) -> Option<FlowStayed> {
-        let [p0, p1, b0, b1, last_ns, _, _, flags] = self.shunted.get(key, 0).ok()?;
-        let [.., closed] = flags.to_ne_bytes();
-        Some(FlowStayed {
-            packets: [p0, p1],
-            bytes: [b0, b1],
-            last_ns,
-            closed: closed != 0,
-        })
+        Some(self.kept(key)?.stayed)
     }
 
     /// Makes the kernel's entry for a flow; `false` where there is one, or no room for it.

@@ -21,6 +21,8 @@ pub(super) struct Shunted {
     places: [Option<usize>; SHARDS],
     /// Flows that have an entry in the kernel.
     tracked: HashMap<RawKey, Tracked>,
+    /// There was no room for another entry: not tried again for a while.
+    full: bool,
     looked: Instant,
     swept: Instant,
 }
@@ -33,7 +35,9 @@ struct Tracked {
     mode: Mode,
     /// As the flow was told last.
     told: FlowStayed,
-    /// Packets that passed all the same.
+    /// When the entry was made, or found.
+    since: Timestamp,
+    /// Packets that passed all the same since then.
     passed: u32,
 }
 
@@ -46,6 +50,7 @@ impl Shunted {
             hasher,
             places,
             tracked: HashMap::new(),
+            full: false,
             looked: now,
             swept: now,
         }
@@ -57,9 +62,9 @@ impl Shunted {
             return;
         }
         const MARKS: u8 = tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST;
-        let clocks = Clocks::now();
         for packet in packets.iter().filter(|p| p.tcp_flags & MARKS != 0) {
             if let Some(tracked) = self.tracked.get_mut(&raw_key(&packet.key)) {
+                let clocks = Clocks::now();
                 tracked.look(&self.maps, &packet.key, clocks, shards, &self.places);
             }
         }
@@ -78,16 +83,17 @@ impl Shunted {
             if let Some(flow) = flow
                 && let Some(mode) = wanted(flow)
             {
-                let known = (flow.first_packet, flow.first_seen);
+                let known = (flow.first_packet, flow.is_closed());
                 self.want(mode, known, packet, shards);
             }
         }
     }
 
+    /// `over`: the flow closed. Then nothing is marked any more, but what stayed of it is still told.
     fn want(
         &mut self,
         mode: Mode,
-        (first_packet, first_seen): (u64, Timestamp),
+        (first_packet, over): (u64, bool),
         packet: &Packet,
         shards: &mut [Shard],
     ) {
@@ -97,8 +103,9 @@ impl Shunted {
             let serves =
                 tracked.mode == mode || tracked.mode == Mode::Limit && mode == Mode::Settled;
             if tracked.first_packet == first_packet && serves {
-                tracked.passed += 1;
-                if mode == Mode::Follow || tracked.passed < ENOUGH_PASSED {
+                // Those from before were on their way here.
+                tracked.passed += u32::from(packet.time > tracked.since);
+                if over || mode == Mode::Follow || tracked.passed < ENOUGH_PASSED {
                     self.tracked.insert(key, tracked);
                     return;
                 }
@@ -108,43 +115,52 @@ impl Shunted {
             tracked.look(&self.maps, &packet.key, clocks, shards, &self.places);
             self.maps.forget(&key);
         }
-        let reach = match packet.key.transport() {
-            Transport::Udp => None,
-            Transport::Tcp => {
-                // The kernel may be at the next connection between these endpoints already.
-                let reach = self.maps.reach(&key);
-                match reach {
-                    Some(reach)
-                        if reach.holds(packet.direction, packet.sequence, packet.wire_len) =>
-                    {
-                        Some(reach)
-                    }
-                    _ => return,
-                }
-            }
+        let clocks = Clocks::now();
+        let mut tracked = Tracked {
+            hash: packet.hash,
+            first_packet,
+            mode,
+            told: FlowStayed::default(),
+            since: clocks.time(clocks.now_ns()),
+            passed: 0,
         };
-        if !self.maps.mark(&key, mode, reach) {
-            let Some(stayed) = self.maps.stayed(&key) else {
-                // There is no room: it goes on to pass.
+        if let Some(kept) = self.maps.kept(&key) {
+            // The kernel made it by itself.
+            if !kept
+                .reach
+                .holds(packet.direction, packet.sequence, packet.wire_len)
+            {
+                // Of another connection between these endpoints: of one before, or of one where we are not yet.
+                if clocks.time(kept.stayed.last_ns) < packet.time {
+                    self.maps.forget(&key);
+                }
                 return;
-            };
-            let kernels_own = Clocks::now().time(stayed.last_ns) >= first_seen;
-            if !kernels_own || mode == Mode::Follow {
-                // Left over from a connection that this worker never saw, or what must be followed stays.
+            }
+            if mode == Mode::Follow {
+                tracked.look(&self.maps, &packet.key, clocks, shards, &self.places);
                 self.maps.forget(&key);
-                self.maps.mark(&key, mode, reach);
+                tracked.told = FlowStayed::default();
+                self.maps.mark(&key, mode, None);
+            }
+        } else {
+            let reach = match packet.key.transport() {
+                Transport::Udp => None,
+                Transport::Tcp => self.maps.reach(&key),
+            };
+            // The kernel may be at the next connection between these endpoints already.
+            let is_at_it = packet.key.transport() == Transport::Udp
+                || reach.is_some_and(|reach| {
+                    reach.holds(packet.direction, packet.sequence, packet.wire_len)
+                });
+            if over || !is_at_it || self.full {
+                return;
+            }
+            if !self.maps.mark(&key, mode, reach) {
+                self.full = true;
+                return;
             }
         }
-        self.tracked.insert(
-            key,
-            Tracked {
-                hash: packet.hash,
-                first_packet,
-                mode,
-                told: FlowStayed::default(),
-                passed: 0,
-            },
-        );
+        self.tracked.insert(key, tracked);
     }
 
     /// Before flows age: adds what stayed in the kernel to them. `last`: they end here.
@@ -153,6 +169,7 @@ impl Shunted {
             return;
         }
         self.looked = Instant::now();
+        self.full = false;
         if last || self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();
             self.sweep(shards);
@@ -202,6 +219,7 @@ impl Shunted {
                             first_packet: flow.first_packet,
                             mode: Mode::Limit,
                             told: FlowStayed::default(),
+                            since: clocks.time(clocks.now_ns()),
                             passed: 0,
                         },
                     );
@@ -258,9 +276,6 @@ fn shard_in(places: &[Option<usize>; SHARDS], hash: u64) -> Option<usize> {
 
 /// What is to become of a flow's packets in the kernel; `None`: what becomes of them without a word.
 fn wanted(flow: &Flow) -> Option<Mode> {
-    if flow.is_closed() {
-        return None;
-    }
     let seen: u64 = flow.halves.iter().map(|half| half.bytes).sum();
     match &flow.state {
         State::Empty | State::Udp(_) => None,

@@ -65,15 +65,16 @@ struct shunted {
 	__u64 bytes[2];
 	__u64 last_ns;
 	__u32 next[2]; // behind the last segment
-	__u32 base[2]; // MODE_LIMIT: what lies before it passes
+	__u32 first[2]; // of the stream, where this filter saw it begin
 	__u8 has_next[2];
-	__u8 has_base[2];
+	__u8 has_first[2];
 	__u8 fin[2];
 	__u8 mode;
 	__u8 closed;
 };
 
-enum { MODE_LIMIT = 0, MODE_SETTLED = 1, MODE_FOLLOW = 2, MODE_QUIC = 3 };
+// The first two are this filter's own: what lies before the limit passes.
+enum { MODE_LIMIT_TLS = 0, MODE_LIMIT_ANY = 1, MODE_SETTLED = 2, MODE_FOLLOW = 3, MODE_QUIC = 4 };
 
 // What stayed here, by interface and program.
 struct place {
@@ -375,13 +376,14 @@ INLINE int filter(struct __sk_buff *skb, struct layer *l, __u32 kind)
 			return keep(skb, s, way, 0, kind);
 		if (s->has_next[way & 1] && !is_near(sequence, s->next[way & 1]))
 			return PASS;
-		if (s->mode == MODE_LIMIT) {
-			if (!s->has_base[way & 1]) {
-				s->base[way & 1] = sequence + LIMIT_TLS;
-				s->has_base[way & 1] = 1;
+		if (s->mode <= MODE_LIMIT_ANY) {
+			__u32 limit = s->mode == MODE_LIMIT_TLS ? LIMIT_TLS : LIMIT_ANY;
+			if (!s->has_first[way & 1]) {
+				s->first[way & 1] = sequence;
+				s->has_first[way & 1] = 1;
 			}
 			// Farther on, sequence numbers may have come around.
-			if (s->bytes[way & 1] < 1 << 30 && (__s32)(sequence - s->base[way & 1]) < 0)
+			if (s->bytes[way & 1] < 1 << 30 && (__s32)(sequence - s->first[way & 1] - limit) < 0)
 				return PASS;
 		}
 		s->next[way & 1] = sequence + len;
@@ -417,14 +419,15 @@ INLINE int filter(struct __sk_buff *skb, struct layer *l, __u32 kind)
 				begun->turns++;
 		}
 	}
-	__u32 limit = begun->tls[0] && begun->tls[1] && begun->turns >= TURNS ? LIMIT_TLS : LIMIT_ANY;
-	if (off < limit)
+	int over = begun->tls[0] && begun->tls[1] && begun->turns >= TURNS;
+	if (off < (over ? LIMIT_TLS : LIMIT_ANY))
 		return PASS;
 	struct shunted first = {};
-	first.base[0] = begun->first[0] + limit;
-	first.base[1] = begun->first[1] + limit;
-	first.has_base[0] = begun->seen[0];
-	first.has_base[1] = begun->seen[1];
+	first.mode = over ? MODE_LIMIT_TLS : MODE_LIMIT_ANY;
+	first.first[0] = begun->first[0];
+	first.first[1] = begun->first[1];
+	first.has_first[0] = begun->seen[0];
+	first.has_first[1] = begun->seen[1];
 	// Not by index: the verifier knows no such pointer into the stack.
 	if (way) {
 		first.next[1] = sequence + len;
