@@ -85,7 +85,14 @@ pub struct LiveArgs {
     #[arg(long, value_name = "TIME", help_heading = CAPTURING)]
     pub until: Option<String>,
 
-    /// MiB of buffer that the kernel fills, for each interface
+    /// Threads that read each interface, each with a buffer of its own
+    ///
+    /// The kernel shares the packets out by connection (PACKET_FANOUT), so those of a connection stay in order. One is
+    /// enough until it is busy all the time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64), help_heading = CAPTURING)]
+    pub capture_threads: u8,
+
+    /// MiB of buffer that the kernel fills, for each interface and capture thread
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=2047), help_heading = CAPTURING)]
     pub buffer: u32,
 

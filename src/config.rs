@@ -151,6 +151,8 @@ pub struct LiveOptions {
     pub interfaces: Vec<String>,
     /// How to open them.
     pub nic: NicOptions,
+    /// Threads that read each of them, at least one.
+    pub capture_threads: usize,
     /// After how long to end by itself.
     pub end: Option<Duration>,
     /// When to begin a new file of flow records.
@@ -231,6 +233,7 @@ impl LiveOptions {
             audit,
             interfaces,
             nic,
+            capture_threads: args.capture_threads.into(),
             end,
             rotate,
             sandbox: !args.no_sandbox,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pcap::{Active, Capture, Device, IfFlags, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::fanout;
 use crate::decode::LinkType;
 use crate::time::Timestamp;
 
@@ -211,6 +212,36 @@ impl Nic {
     /// How its packets are to be read.
     pub const fn link(&self) -> LinkType {
         self.link
+    }
+
+    /// Opens it several times over, each with a buffer of its own; the kernel shares its packets out among them.
+    ///
+    /// By a hash of addresses and ports that is the same for both directions (`PACKET_FANOUT_HASH`), so all packets of a
+    /// connection come to one of them, in their order; fragments by the addresses, so those of a packet do. Where packets of
+    /// a connection lie inside a tunnel over UDP, the tunnel's ports count: then each direction is in order, and not the two
+    /// beside each other.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; and where the kernel does not share out.
+    pub fn open_shared(
+        name: &str,
+        options: &NicOptions,
+        number: usize,
+    ) -> Result<Vec<Self>, LiveError> {
+        let mut nics = Vec::with_capacity(number);
+        let mut group = None;
+        for _ in 0..number {
+            let nic = Self::open(name, options)?;
+            if number > 1 {
+                let joined = fanout::join(&nic.capture, group);
+                group = Some(joined.map_err(|why| LiveError::Failed {
+                    name: name.to_owned(),
+                    why: format!("--capture-threads: {why}"),
+                })?);
+            }
+            nics.push(nic);
+        }
+        Ok(nics)
     }
 
     /// The packet socket: what a sandbox must keep from sending.

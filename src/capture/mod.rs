@@ -9,6 +9,7 @@ pub mod live;
 pub mod shunt;
 
 mod compressed;
+mod fanout;
 mod pcap;
 mod pcapng;
 #[cfg(test)]

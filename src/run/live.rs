@@ -1,7 +1,7 @@
 //! The threads of a live capture.
 //!
 //! ```text
-//! one capture thread an interface ──Block──▶ N workers ──Batch──▶ this thread: order, count, write, watch the clock
+//! capture threads of interfaces ──Block──▶ N workers ──Batch──▶ this thread: order, count, write, watch the clock
 //!               ▲──────── empty blocks ──────────┘  ▲───────────── ticks ────────────┘
 //! ```
 //!
@@ -98,11 +98,15 @@ pub trait Watch {
 /// # Errors
 /// Where one of them cannot be captured from.
 pub fn open(options: &LiveOptions) -> Result<Vec<Nic>, RunError> {
-    options
-        .interfaces
-        .iter()
-        .map(|name| Nic::open(name, &options.nic).map_err(RunError::from))
-        .collect()
+    let mut nics = Vec::new();
+    for name in &options.interfaces {
+        nics.extend(Nic::open_shared(
+            name,
+            &options.nic,
+            options.capture_threads,
+        )?);
+    }
+    Ok(nics)
 }
 
 /// Keeps bulk data of `nics` in the kernel, where that is wanted and can be.
@@ -153,7 +157,8 @@ pub fn live(
     let workers = audit.workers.clamp(1, SHARDS);
     let formats = flows.formats();
     let pseudonyms = audit.redact.then(super::pseudonyms);
-    let counters: Vec<Counters> = nics.iter().map(|_| Counters::default()).collect();
+    let interfaces = options.interfaces.iter();
+    let counters: Vec<Counters> = interfaces.map(|_| Counters::default()).collect();
     let (losses, numbers, hasher) = (Losses::default(), AtomicU64::new(0), Hasher::random());
     // A worker may wait here: this thread never waits for one.
     let (batch_tx, batch_rx) = bounded::<Batch>(workers * 4);
@@ -192,8 +197,17 @@ pub fn live(
         }
         drop((batch_tx, pool_tx));
         let mut taps = Vec::with_capacity(nics.len());
-        for (nic, counters) in nics.into_iter().zip(&counters) {
+        let mut led: Vec<String> = Vec::new();
+        for nic in nics {
+            let leads = !led.iter().any(|name| name == nic.name());
+            if leads {
+                led.push(nic.name().to_owned());
+            }
+            let Some(counters) = counters.get(led.len() - 1) else {
+                continue;
+            };
             let tap = Tap {
+                leads,
                 options,
                 stop: &stop,
                 notices: notice_tx.clone(),
@@ -204,7 +218,7 @@ pub fn live(
                 polled: Instant::now(),
                 polled_at: wall_clock(),
                 shunt,
-                totals: totals.pop().flatten(),
+                totals: totals.pop().flatten().filter(|_| leads),
                 filler: Filler::new(
                     &audit.limits,
                     queues.clone(),
@@ -269,7 +283,13 @@ pub fn live(
                 ShardCounts::default()
             };
             blind.merge(&blind_spots(&undecoded, once));
-            inputs.push(input);
+            // Threads that share an interface have the same counters; the one that leads comes first.
+            if inputs
+                .last()
+                .is_none_or(|last: &Input| last.name != input.name)
+            {
+                inputs.push(input);
+            }
         }
         add_losses(&mut blind, &losses, records_lost);
         let mut summary = Summary::new(inputs, audit.policy.clone(), tally, blind);
@@ -335,6 +355,8 @@ impl Counters {
 /// A capture thread: reads one interface.
 struct Tap<'a> {
     nic: Nic,
+    /// The first of those that share an interface: it tells what happens to it, and counts what is not of a socket.
+    leads: bool,
     options: &'a LiveOptions,
     stop: &'a AtomicBool,
     notices: mpsc::Sender<String>,
@@ -359,6 +381,10 @@ impl Tap<'_> {
             }
             if let Err(error) = read {
                 self.poll_drops();
+                if !self.leads {
+                    // The one that leads goes on alone, where it can.
+                    break;
+                }
                 if self.options.sandbox {
                     let _ = self.notices.send(format!(
                         "{error}; it cannot be opened again, because privileges were given up: start anew"
@@ -403,7 +429,7 @@ impl Tap<'_> {
             now,
             Drops {
                 kernel: drops.kernel,
-                interface: drops.interface,
+                interface: if self.leads { drops.interface } else { 0 },
                 queue: 0,
             },
         );
