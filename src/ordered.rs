@@ -59,6 +59,21 @@ impl Batch {
         self.texts.get(format).map_or(&[], |text| &text.bytes)
     }
 
+    /// The text of one of its records.
+    pub fn text_of(&self, format: usize, record: usize) -> &[u8] {
+        let Some(text) = self.texts.get(format) else {
+            return &[];
+        };
+        let begin = match record.checked_sub(1) {
+            Some(before) => text.ends.get(before).copied(),
+            None => Some(0),
+        };
+        begin
+            .zip(text.ends.get(record))
+            .and_then(|(begin, end)| text.bytes.get(begin..*end))
+            .unwrap_or_default()
+    }
+
     /// Adds a record, whose first packet comes behind those before.
     pub fn push(&mut self, record: FlowRecord, formats: &[FlowFormat]) {
         for (text, format) in self.texts.iter_mut().zip(formats) {

@@ -9,6 +9,7 @@
 //! lets its flows age and hands out its records, which are written in the order of their first packets. So the output
 //! is the same, byte for byte, for every number of workers and every size of block.
 
+mod collector;
 pub mod live;
 mod shunted;
 

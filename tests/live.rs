@@ -373,6 +373,48 @@ fn bulk_data_stays_in_the_kernel_and_the_records_are_the_same() {
     assert_eq!(cable.sent_by_mirror(), 0);
 }
 
+/// Each packet goes to one of the threads, and all of a connection to the same one.
+#[test]
+fn several_threads_share_an_interface_out() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("shared.pcap");
+    generate(&capture, &["--connections", "3000", "--bulk", "20000"]);
+    // Numbers and order across threads are chance; endpoints are not, and no two connections have the same.
+    let by_endpoints = |records: Vec<Record>| {
+        let mut records = timeless(records);
+        for record in &mut records {
+            record.remove("first_packet");
+        }
+        let ends = ["client_ip", "client_port", "server_ip", "server_port"];
+        records.sort_by_cached_key(|record| ends.map(|end| record[end].to_string()));
+        records
+    };
+    let live = cable.listen(&["--capture-threads", "3"]);
+    let tasks = format!("/proc/{}/task", live.child.id());
+    let readers = std::fs::read_dir(tasks)
+        .expect("it runs")
+        .filter(|task| {
+            let path = task.as_ref().expect("an entry").path().join("comm");
+            let name = std::fs::read_to_string(path).unwrap_or_default();
+            name.starts_with("capture")
+        })
+        .count();
+    assert_eq!(readers, 3);
+    cable.replay(&capture);
+    let (got, report) = live.end("-INT");
+    assert_nothing_lost(&report, "three threads");
+    assert_eq!(report["inputs"].as_array().map(Vec::len), Some(1));
+    let [read, shunted] = read_and_shunted(&report);
+    assert_eq!(read + shunted, packets_of(&capture));
+    let want = by_endpoints(audit(&capture));
+    assert_eq!((got.len(), want.len()), (3000, 3000));
+    for (got, want) in by_endpoints(got).iter().zip(&want) {
+        assert_eq!(got, want);
+    }
+    assert_eq!(cable.sent_by_mirror(), 0);
+}
+
 /// With the sandbox, as it is by default.
 #[test]
 fn privileges_are_given_up_and_files_are_still_rotated() {

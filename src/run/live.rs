@@ -21,6 +21,7 @@ use crossbeam_channel::{
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 
+use super::collector::Collector;
 use super::shunted::Shunted;
 use super::{Batch, Parcel, RunError, Worker, blind_spots, stop_on_signals};
 use crate::capture::live::{LivePacket, Nic};
@@ -28,7 +29,7 @@ use crate::capture::shunt::{Shunt, ShuntError, Stayed, Totals};
 use crate::config::{Limits, LiveOptions};
 use crate::decode::{DecodeCounts, Decoder, fast};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
-use crate::output::{FlowFormat, LiveFlows, OutputError};
+use crate::output::LiveFlows;
 use crate::record::{Drops, FlowRecord, Losses, Tally};
 use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::shard::ShardCounts;
@@ -244,13 +245,13 @@ pub fn live(
             losses: &losses,
             notices,
             begin: Instant::now(),
-            collector: Collector {
+            collector: Collector::new(
                 flows,
-                formats: &formats,
-                tally: Tally::new(audit.limits.max_devices, audit.limits.max_servers),
-                spare: spare_tx,
-                open_flows: vec![0; workers],
-            },
+                &formats,
+                Tally::new(audit.limits.max_devices, audit.limits.max_servers),
+                spare_tx,
+                workers,
+            ),
             ticker: Ticker::new(queues),
             watch,
         };
@@ -666,45 +667,6 @@ impl Ticker {
     }
 }
 
-/// Counts the records and writes them, a batch as it comes: in each they are in the order of their first packets.
-struct Collector<'a> {
-    flows: &'a mut LiveFlows,
-    formats: &'a [FlowFormat],
-    tally: Tally,
-    spare: Sender<Batch>,
-    /// Of each worker.
-    open_flows: Vec<u64>,
-}
-
-impl Collector<'_> {
-    fn take(
-        &mut self,
-        batch: Batch,
-        now: Timestamp,
-        watch: &mut dyn Watch,
-    ) -> Result<(), OutputError> {
-        if batch.last
-            && let Some(open) = self.open_flows.get_mut(batch.worker)
-        {
-            *open = batch.open_flows;
-        }
-        let records: Vec<&FlowRecord> = batch.records().iter().collect();
-        let mut written = Ok(());
-        if !records.is_empty() {
-            for record in &records {
-                self.tally.add(record);
-            }
-            watch.records(&records);
-            for (place, format) in self.formats.iter().enumerate() {
-                let (text, records) = (batch.text(place), records.len() as u64);
-                written = written.and_then(|()| self.flows.write(*format, text, records, now));
-            }
-        }
-        let _ = self.spare.try_send(batch);
-        written
-    }
-}
-
 /// This thread: the clock, the signals, the records.
 struct Clock<'a> {
     options: &'a LiveOptions,
@@ -762,6 +724,12 @@ impl Clock<'_> {
             }
             if now >= next_pulse {
                 next_pulse = now + PULSE;
+                if result.is_ok() && self.collector.is_late(now) {
+                    result = self.collector.flush(wall_clock(), self.watch);
+                    if result.is_err() {
+                        self.stop.store(true, Ordering::Relaxed);
+                    }
+                }
                 self.pulse();
             }
             let last = !ended && taps.iter().all(ScopedJoinHandle::is_finished);
@@ -783,6 +751,9 @@ impl Clock<'_> {
                 self.ticker.queues.clear();
                 next_tick = now + TICK;
             }
+        }
+        if result.is_ok() {
+            result = self.collector.flush(wall_clock(), self.watch);
         }
         self.watch.ending();
         let mut seen = Vec::with_capacity(taps.len());
@@ -816,7 +787,7 @@ impl Clock<'_> {
             bytes: sum(|c| &c.wire_bytes),
             drops: self.losses.total(),
             stayed: self.counters.iter().map(Counters::stayed).sum(),
-            open_flows: self.collector.open_flows.iter().sum(),
+            open_flows: self.collector.open_flows(),
             tally: &self.collector.tally,
             records_lost: self.collector.flows.lost(),
         });
