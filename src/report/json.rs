@@ -734,6 +734,21 @@ mod tests {
     }
 
     #[test]
+    fn what_stayed_in_the_kernel_stands_beside_what_was_read() {
+        let mut summary = samples::clean();
+        if let Some(input) = summary.inputs.first_mut() {
+            input.stayed.packets = 7;
+            input.stayed.bytes = 9_000;
+        }
+        let mut out = Vec::new();
+        write_json(&summary, &mut out).expect("memory");
+        let value: serde_json::Value = serde_json::from_slice(&out).expect("one JSON object");
+        let input = &value["inputs"][0];
+        assert_eq!(input["shunted_packets"], 7);
+        assert_eq!(input["shunted_bytes"], 9_000);
+    }
+
+    #[test]
     fn hostile_names_come_back_and_stay_inside() {
         let summary = samples::hostile();
         let mut out = Vec::new();

@@ -309,6 +309,8 @@ mod tests {
         let page = page(&pulse(&tally));
         for line in [
             "hellotap_packets_total 10",
+            "hellotap_shunted_packets_total 6",
+            "hellotap_shunted_bytes_total 9000",
             "hellotap_dropped_packets_total{by=\"interface\"} 2",
             "hellotap_flows_total{version=\"TLS 1.0\"} 1",
             "hellotap_flows_total{version=\"TLS 1.2\"} 0",

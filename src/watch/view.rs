@@ -387,10 +387,7 @@ impl View {
             total.push(Span::styled(format!("  {} {words}", grouped(n)), style));
         }
         if self.stayed_percent > 0 {
-            let stayed = format!(
-                "  {} % of the packets stayed in the kernel",
-                self.stayed_percent
-            );
+            let stayed = format!("  {} % kept in kernel", self.stayed_percent);
             total.push(Span::from(stayed).dim());
         }
         if self.records_lost > 0 {

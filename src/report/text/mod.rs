@@ -184,11 +184,15 @@ fn unseen(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
         return page.paragraph(2, Look::Plain, "Nothing was there to be seen.");
     }
     if whole {
-        return page.paragraph(
-            2,
-            Look::Good,
-            "Nothing was hidden: every packet was read, and every flow was captured whole, in both directions.",
+        let read = if summary.stayed().packets > 0 {
+            "read or counted"
+        } else {
+            "read"
+        };
+        let line = format!(
+            "Nothing was hidden: every packet was {read}, and every flow was captured whole, in both directions."
         );
+        return page.paragraph(2, Look::Good, &line);
     }
     for (name, damage) in damaged {
         let line = format!(
@@ -312,6 +316,24 @@ mod tests {
     #[test]
     fn no_tls_at_all() {
         insta::assert_snapshot!(text(&samples::no_tls(), NARROW));
+    }
+
+    #[test]
+    fn what_stayed_in_the_kernel_is_told_and_hides_nothing() {
+        let mut summary = samples::clean();
+        if let Some(input) = summary.inputs.first_mut() {
+            input.stayed.packets = 1_234;
+            input.stayed.bytes = 1_500_000;
+        }
+        let report = text(&summary, NARROW);
+        assert!(
+            report.contains("and 1,234 packets, 1.50 MB, of bulk data that stayed in the kernel"),
+            "{report}"
+        );
+        assert!(
+            report.contains("Nothing was hidden: every packet was read or counted"),
+            "{report}"
+        );
     }
 
     #[test]
