@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -590,6 +591,50 @@ fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     panic!("no answer within a minute");
+}
+
+/// Regression: the live view read a closed terminal's end for ever, at full speed, and `--for` never came.
+#[test]
+fn a_terminal_that_is_closed_ends_the_view_and_not_the_capture() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let Some(cable) = Cable::lay() else { return };
+    let terminal =
+        openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&terminal)
+        .and_then(|()| unlockpt(&terminal))
+        .expect("it may be used");
+    let path = ptsname(&terminal, Vec::new()).expect("it has a name");
+    let end = || {
+        let options = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path.to_str().expect("UTF-8"));
+        options.expect("the other end")
+    };
+    let mut live = inside(&cable.namespace(MIRROR), env!("CARGO_BIN_EXE_hellotap"))
+        .args(["live", "-i", MIRROR, "--for", "4s"])
+        .env("TERM", "xterm")
+        .stdin(end())
+        .stderr(end())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(live.try_wait().expect("it is ours"), None, "it captures");
+    drop(terminal);
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(100));
+        if let Some(status) = live.try_wait().expect("it is ours") {
+            assert_eq!(
+                status.code(),
+                Some(0),
+                "nothing was captured, so nothing breaks"
+            );
+            return;
+        }
+    }
+    live.kill().expect("it is ours");
+    panic!("it did not end");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::view::{Key, View};
 
 /// Standard error as a screen. Given back when it is dropped, and when the program panics.
@@ -53,6 +55,13 @@ impl Screen {
     /// Where the terminal has gone.
     pub fn keys(&mut self) -> io::Result<Vec<Key>> {
         let mut keys = Vec::new();
+        // A terminal that was closed reads as an end over and over, which the library would wait through for ever.
+        if is_gone() {
+            return Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the terminal is gone",
+            ));
+        }
         while keys.len() < MAX_KEYS && event::poll(Duration::ZERO)? {
             let Event::Key(pressed) = event::read()? else {
                 continue;
@@ -89,6 +98,20 @@ impl std::fmt::Debug for Screen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Screen")
     }
+}
+
+/// Whether the other end of the terminal was closed.
+fn is_gone() -> bool {
+    let stderr = io::stderr();
+    let mut fds = [PollFd::new(&stderr, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // Interrupted by a signal: the next look tells.
+    let _ = poll(&mut fds, Some(&now));
+    let [polled] = fds;
+    polled.revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Whatever fails here: the rest is worth trying.
