@@ -132,6 +132,10 @@ pub fn conclude_eap(conversation: &mut Conversation, end: End) -> Option<Facts> 
     let client = conversation.client;
     let session = &conversation.session;
     let tls = session.is_tls();
+    // A piece of a conversation, without TLS in it, tells nothing.
+    if conversation.joined && !tls {
+        return None;
+    }
     let (mut outcome, mut cause) = outcome_eap(conversation, end);
     let packets = |d: Direction| conversation.halves.get(d.index()).map_or(0, |h| h.packets);
     let lost = [client, client.flip()]
@@ -200,6 +204,8 @@ fn outcome_eap(conversation: &Conversation, end: End) -> (Outcome, Option<Cause>
             (Some(why), _) => (Outcome::Unknown, Some(why)),
             _ if failed => (Outcome::RefusedByServer, Some(FAILURE)),
             (None, End::Evicted) => (Outcome::Unknown, Some(Cause::Evicted)),
+            // The server did answer, and what came of it was not seen.
+            (None, _) if conversation.answered => (Outcome::Unknown, Some(Cause::Gap)),
             (None, End::CaptureEnd) => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
             (None, _) => (Outcome::NoAnswer, Some(Cause::Silence)),
         },

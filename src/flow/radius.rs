@@ -4,6 +4,7 @@
 //! the identifier, which an answer repeats, and by the State of a challenge, which the next request brings back
 //! (RFC 2865 section 5.24, RFC 3579 section 2.6.1). Each conversation is a flow of its own in what is written out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::conclude::{End, conclude_eap};
@@ -37,10 +38,12 @@ pub struct Conversation {
     last_seen: Timestamp,
     /// Of the last challenge.
     state: Option<Box<[u8]>>,
-    /// Identifier and authenticator of the last request.
-    request: Option<(u8, [u8; 16])>,
-    answered: bool,
-    station: Option<Box<[u8]>>,
+    /// Identifier and authenticator of the last requests, the newest last.
+    requests: Vec<(u8, [u8; 16])>,
+    /// The last of them was answered.
+    pub answered: bool,
+    /// It began before what was seen of it: its State is nobody's.
+    pub joined: bool,
 }
 
 /// All conversations of two endpoints that are under way, oldest first.
@@ -48,11 +51,17 @@ pub struct Conversation {
 pub struct Conversations {
     running: Vec<Conversation>,
     ended: Vec<(Conversation, End)>,
+    /// Requests of those that had their last word, the newest last: such a request may come twice.
+    past: VecDeque<(u8, [u8; 16])>,
     max_message_len: usize,
 }
 
 /// Conversations under way of one pair of endpoints: as many requests as identifiers can tell apart.
 const MAX_RUNNING: usize = 256;
+/// Requests of a conversation that are known again when they come once more.
+const MAX_REQUESTS: usize = 8;
+/// Requests of conversations that are over.
+const MAX_PAST: usize = 64;
 /// Nanoseconds without a packet after which a conversation is over: servers forget its State earlier.
 const IDLE_NS: u64 = 60 * 1_000_000_000;
 
@@ -62,6 +71,7 @@ impl Conversations {
         Self {
             running: Vec::new(),
             ended: Vec::new(),
+            past: VecDeque::new(),
             max_message_len,
         }
     }
@@ -83,7 +93,10 @@ impl Conversations {
         } else {
             // The newest: identifiers are used again.
             let asked = |c: &Conversation| {
-                !c.answered && c.request.is_some_and(|(id, _)| id == radius.identifier)
+                !c.answered
+                    && c.requests
+                        .last()
+                        .is_some_and(|(id, _)| *id == radius.identifier)
             };
             self.running.iter().rposition(asked)
         };
@@ -95,6 +108,9 @@ impl Conversations {
             && conversation.eap.ended.is_some()
         {
             let conversation = self.running.remove(at);
+            self.past.extend(&conversation.requests);
+            let old = self.past.len().saturating_sub(MAX_PAST);
+            self.past.drain(..old);
             self.ended.push((conversation, End::Closed));
         }
     }
@@ -106,18 +122,17 @@ impl Conversations {
         packet: &Packet,
         link: &Arc<Link>,
     ) -> Option<usize> {
-        let request = Some((radius.identifier, radius.authenticator));
-        let repeats = |c: &Conversation| c.request == request;
+        let request = (radius.identifier, radius.authenticator);
+        let repeats = |c: &Conversation| c.requests.contains(&request);
         if let Some(at) = self.running.iter().rposition(repeats) {
             return Some(at);
         }
+        if self.past.contains(&request) {
+            return None;
+        }
         if let Some(state) = radius.state {
             let known = |c: &Conversation| c.state.as_deref() == Some(state);
-            // Where the challenge was lost, only the device tells whose answer this is.
-            let station = radius.calling_station_id;
-            let same = |c: &Conversation| station.is_some() && c.station.as_deref() == station;
-            let mut found = self.running.iter().rposition(known);
-            found = found.or_else(|| self.running.iter().rposition(same));
+            let found = self.running.iter().rposition(known);
             if found.is_some() {
                 return found;
             }
@@ -139,9 +154,9 @@ impl Conversations {
             first_seen: packet.time,
             last_seen: packet.time,
             state: None,
-            request: None,
+            requests: Vec::new(),
             answered: false,
-            station: radius.calling_station_id.map(Into::into),
+            joined: radius.state.is_some(),
         });
         Some(self.running.len() - 1)
     }
@@ -196,11 +211,13 @@ impl Conversations {
     /// Bytes of memory that they hold.
     pub fn memory(&self) -> usize {
         let each = self.running.iter().map(|c| {
-            let words = [&c.state, &c.station];
-            let words = words.map(|word| word.as_deref().map_or(0, <[u8]>::len));
-            c.eap.memory() + c.session.memory() + words.iter().sum::<usize>() + ALLOCATION
+            let state = c.state.as_deref().map_or(0, <[u8]>::len);
+            let requests = c.requests.capacity() * size_of::<(u8, [u8; 16])>();
+            c.eap.memory() + c.session.memory() + state + requests + 2 * ALLOCATION
         });
-        each.sum::<usize>() + self.running.capacity() * size_of::<Conversation>()
+        each.sum::<usize>()
+            + self.running.capacity() * size_of::<Conversation>()
+            + self.past.capacity() * size_of::<(u8, [u8; 16])>()
     }
 }
 
@@ -212,12 +229,16 @@ impl Conversation {
             half.packets = half.packets.saturating_add(1);
         }
         self.cut |= radius.cut;
-        let request = Some((radius.identifier, radius.authenticator));
+        let request = (radius.identifier, radius.authenticator);
         if radius.code == Code::AccessRequest {
-            if self.request == request {
+            if self.requests.contains(&request) {
                 return;
             }
-            (self.request, self.answered) = (request, false);
+            if self.requests.len() >= MAX_REQUESTS {
+                self.requests.remove(0);
+            }
+            self.requests.push(request);
+            self.answered = false;
             if let Some(station) = radius.calling_station_id {
                 self.eap.story.name_client(station);
             }
