@@ -17,7 +17,7 @@ use crate::flow::settled::ToldTable;
 use crate::flow::table::{FlowTable, Slot};
 use crate::flow::tcp::{Context, TcpStream};
 use crate::flow::udp::{MAX_PROBED_DATAGRAMS, UdpActive};
-use crate::flow::{Active, Flow, LedgerFacts, LedgerSlot, Link, State};
+use crate::flow::{Active, Close, Flow, LedgerFacts, LedgerSlot, Link, State};
 use crate::framing::starttls::Ends;
 use crate::framing::{demux, service};
 use crate::hello::session::{Moment, Session, Tables};
@@ -357,11 +357,13 @@ impl Shard {
         }
         if has(tcp_flags::FIN) {
             half.fin = true;
-            flow.first_close.get_or_insert((packet.direction, false));
+            flow.first_close.get_or_insert(Close::fin(packet.direction));
         }
         if has(tcp_flags::RST) {
-            let first = *flow.first_close.get_or_insert((packet.direction, true));
-            if !first.1 {
+            let first = flow
+                .first_close
+                .get_or_insert(Close::reset(packet.direction));
+            if !first.is_reset() {
                 // A reset behind a FIN: closed at once, but the FIN came first.
                 half.fin = true;
                 other.fin = true;
@@ -657,6 +659,7 @@ impl Shard {
                 }
                 active.finish(flow.last_seen, &mut shared.tables);
                 if let Some(facts) = conclude_udp(flow, &mut active, end) {
+                    flow.client_hello_bytes = facts.client_hello_bytes;
                     flow.state = State::Settled(shared.told.settle(facts));
                 } else if end == End::Evicted {
                     self.counts.evicted_untold += 1;
@@ -694,6 +697,7 @@ impl Shard {
             stream.flush(&mut context);
         }
         if let Some(facts) = conclude(flow, &mut active, end) {
+            flow.client_hello_bytes = facts.client_hello_bytes;
             flow.state = State::Settled(shared.told.settle(facts));
         } else if end == End::Evicted {
             self.counts.evicted_untold += 1;
@@ -849,12 +853,12 @@ pub fn record(flow: &Flow) -> Option<FlowRecord> {
         downgrade_sentinel: answer.map(|_| facts.downgrade_sentinel),
         extended_master_secret: facts.extended_master_secret,
         ja3s: answer.and_then(|a| a.ja3s.clone()),
-        client_hello_bytes: hello.then_some(settled.client_hello_bytes),
+        client_hello_bytes: hello.then_some(flow.client_hello_bytes),
         client_hello_segments: hello.then_some(facts.client_hello_segments),
         alerts: rare.map(|rare| rare.alerts.to_vec()).unwrap_or_default(),
         certificate: facts.certificate.clone(),
         client_certificate: facts.client_certificate,
-        tcp_rtt_us: flow.rtt_us.map(u64::from),
+        tcp_rtt_us: flow.rtt_us().map(u64::from),
         hello_us: settled.hello_us().map(u64::from),
         client_bytes: client_half.bytes,
         server_bytes: server_half.bytes,
@@ -928,8 +932,8 @@ fn measure_rtt(flow: &mut Flow, packet: &Packet) {
     };
     let answered = flow.half(opener.flip()).packets > 0 && flow.half(opener.flip()).isn().is_some();
     // The SYN and this ACK are the only packets of the opener: neither came twice.
-    if plain_ack && answered && flow.half(opener).packets == 2 && flow.rtt_us.is_none() {
-        flow.rtt_us = u32::try_from(packet.time.since_ns(flow.first_seen) / 1000).ok();
+    if plain_ack && answered && flow.half(opener).packets == 2 && flow.rtt_us().is_none() {
+        flow.learn_rtt(packet.time.since_ns(flow.first_seen) / 1000);
     }
 }
 

@@ -467,14 +467,9 @@ fn after_both(flow: &Flow, active: &Active, client: Direction) -> (Outcome, Opti
         .iter()
         .all(|s| s.lost().is_none() && !s.has_hole());
     match flow.first_close {
-        Some((by, reset)) if both_seen && whole && !active.session.is_complete() => (
-            refused_by(by == client),
-            Some(if reset {
-                Cause::TcpReset
-            } else {
-                Cause::TcpClose
-            }),
-        ),
+        Some(close) if both_seen && whole && !active.session.is_complete() => {
+            (refused_by(close.by() == client), Some(close.cause()))
+        }
         _ => (Outcome::Negotiated, None),
     }
 }
@@ -532,14 +527,7 @@ fn unanswered(
         };
     }
     match flow.first_close {
-        Some((by, reset)) if by == server => (
-            Outcome::RefusedByServer,
-            Some(if reset {
-                Cause::TcpReset
-            } else {
-                Cause::TcpClose
-            }),
-        ),
+        Some(close) if close.by() == server => (Outcome::RefusedByServer, Some(close.cause())),
         _ if active.session.client_hello_segments > 1 => {
             (Outcome::NoAnswer, Some(Cause::HelloSplitUnanswered))
         }
@@ -551,7 +539,7 @@ fn unanswered(
 /// Whether the other side had closed before `from` sent its alert, which then only says that the end came too early:
 /// OpenSSL's client answers so to a server that refuses its hello by closing.
 fn hung_up_before(flow: &Flow, active: &Active, from: Direction) -> bool {
-    active.closed_without_alert && flow.first_close.is_some_and(|(by, _)| by != from)
+    active.closed_without_alert && flow.first_close.is_some_and(|close| close.by() != from)
 }
 
 /// Whether a side's FIN or RST lies behind the bytes that were seen of it.

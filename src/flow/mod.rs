@@ -15,6 +15,7 @@ pub mod udp;
 #[cfg(test)]
 mod udp_tests;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::decode::{Tunnels, Vlans};
@@ -51,16 +52,68 @@ pub struct Flow {
     pub last_seen: Timestamp,
     /// What the packets of each direction were, by [`Direction::index`].
     pub halves: [Half; 2],
-    /// Microseconds from the SYN to the ACK of the SYN-ACK; `None` where a part was not seen or came twice.
-    pub rtt_us: Option<u32>,
+    /// One more than [`Self::rtt_us`], which takes half the room so.
+    rtt: Option<NonZeroU32>,
+    /// The ClientHello, header included, once it is settled; 0 where none was read.
+    pub client_hello_bytes: u32,
     /// Who sent the first SYN, or got the first SYN-ACK.
     pub opener: Option<Direction>,
-    /// Who ended it first, and whether by RST.
-    pub first_close: Option<(Direction, bool)>,
+    /// Who ended it first, and how.
+    pub first_close: Option<Close>,
     /// How far it is understood.
     pub state: State,
     /// Of its timer; the table's.
     pub(crate) ticket: u32,
+}
+
+/// Who closed, and how: in one byte, for there may be millions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Close {
+    FinUp,
+    FinDown,
+    ResetUp,
+    ResetDown,
+}
+
+impl Close {
+    /// By a FIN.
+    pub const fn fin(by: Direction) -> Self {
+        match by {
+            Direction::Up => Self::FinUp,
+            Direction::Down => Self::FinDown,
+        }
+    }
+
+    /// By a RST.
+    pub const fn reset(by: Direction) -> Self {
+        match by {
+            Direction::Up => Self::ResetUp,
+            Direction::Down => Self::ResetDown,
+        }
+    }
+
+    /// Whose segment it was.
+    pub const fn by(self) -> Direction {
+        match self {
+            Self::FinUp | Self::ResetUp => Direction::Up,
+            Self::FinDown | Self::ResetDown => Direction::Down,
+        }
+    }
+
+    /// Whether by a RST.
+    pub const fn is_reset(self) -> bool {
+        matches!(self, Self::ResetUp | Self::ResetDown)
+    }
+
+    /// What it is the cause of.
+    pub const fn cause(self) -> Cause {
+        if self.is_reset() {
+            Cause::TcpReset
+        } else {
+            Cause::TcpClose
+        }
+    }
 }
 
 /// The packets of one direction. A million flows have two million of these: what may be absent is marked in one byte.
@@ -288,12 +341,23 @@ impl Flow {
             first_seen: packet.time,
             last_seen: packet.time,
             halves: [Half::default(); 2],
-            rtt_us: None,
+            rtt: None,
+            client_hello_bytes: 0,
             opener: None,
             first_close: None,
             state: State::Empty,
             ticket: 0,
         }
+    }
+
+    /// Microseconds from the SYN to the ACK of the SYN-ACK; `None` where a part was not seen or came twice.
+    pub fn rtt_us(&self) -> Option<u32> {
+        self.rtt.map(|more| more.get() - 1)
+    }
+
+    /// The round trip took so many microseconds; more than an hour of them is none.
+    pub(crate) fn learn_rtt(&mut self, us: u64) {
+        self.rtt = u32::try_from(us + 1).ok().and_then(NonZeroU32::new);
     }
 
     /// Whether `packet` opens another connection between the same endpoints. A SYN that comes again is a
@@ -365,7 +429,7 @@ impl Flow {
 
     /// Whether neither side says more.
     pub fn is_closed(&self) -> bool {
-        self.first_close.is_some_and(|(_, reset)| reset) || self.halves.iter().all(|half| half.fin)
+        self.first_close.is_some_and(Close::is_reset) || self.halves.iter().all(|half| half.fin)
     }
 
     /// Whether neither a SYN nor a SYN-ACK was seen.
@@ -384,5 +448,16 @@ impl Flow {
                 Direction::Down
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million open connections are to fit in 250 MiB.
+    #[test]
+    fn a_flow_takes_little_room() {
+        assert_eq!(size_of::<Option<Flow>>(), 160);
     }
 }

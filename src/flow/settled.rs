@@ -29,9 +29,9 @@ pub struct Settled {
     pub link: Arc<Link>,
     /// What few flows have.
     pub rare: Option<Box<Rare>>,
-    /// The ClientHello, header included.
-    pub client_hello_bytes: u32,
     hello_us: u32,
+    /// That it was measured: in a byte of its own, of whose values the enum around it takes some.
+    has_hello_us: bool,
 }
 
 /// What many flows tell alike.
@@ -58,8 +58,6 @@ pub struct Told {
     pub certificate: Option<Arc<Certificate>>,
     pub client_certificate: Option<ClientCertificate>,
     pub mid_stream: bool,
-    /// The time from hello to hello was measured.
-    has_hello_us: bool,
 }
 
 /// What few flows have.
@@ -76,7 +74,7 @@ pub struct Rare {
 impl Settled {
     /// Microseconds from hello to hello.
     pub fn hello_us(&self) -> Option<u32> {
-        self.told.has_hello_us.then_some(self.hello_us)
+        self.has_hello_us.then_some(self.hello_us)
     }
 
     /// What a flow of datagrams began with.
@@ -110,7 +108,6 @@ impl ToldTable {
     /// Keeps `facts` in as little room as can be.
     pub fn settle(&mut self, facts: Facts) -> Settled {
         let Facts {
-            client_hello_bytes,
             hello_us,
             alerts,
             missing_bytes,
@@ -153,14 +150,13 @@ impl ToldTable {
             certificate: facts.certificate,
             client_certificate: facts.client_certificate,
             mid_stream: facts.mid_stream,
-            has_hello_us: hello_us.is_some(),
         };
         Settled {
             told: self.intern(kept, facts.sni.as_deref()),
             link,
             rare: is_rare.then(|| Box::new(rare)),
-            client_hello_bytes,
             hello_us: hello_us.unwrap_or_default(),
+            has_hello_us: hello_us.is_some(),
         }
     }
 
@@ -218,7 +214,7 @@ impl Told {
         ),
         (Option<ProtocolVersion>, u32, Option<NamedGroup>),
         (bool, Option<bool>, bool, Option<bool>),
-        (Option<ClientCertificate>, bool, bool),
+        (Option<ClientCertificate>, bool),
     ) {
         (
             (
@@ -240,7 +236,7 @@ impl Told {
                 self.downgrade_sentinel,
                 self.extended_master_secret,
             ),
-            (self.client_certificate, self.mid_stream, self.has_hello_us),
+            (self.client_certificate, self.mid_stream),
         )
     }
 }
@@ -272,8 +268,6 @@ impl Hash for Key<'_> {
 pub struct LinkTable {
     known: HashTable<Arc<Link>>,
     hasher: RandomState,
-    /// That of the last flow, for most are alike.
-    last: Option<Arc<Link>>,
     /// Then it is time to forget what nobody holds.
     enough: usize,
 }
@@ -283,7 +277,6 @@ impl Default for LinkTable {
         Self {
             known: HashTable::new(),
             hasher: RandomState::default(),
-            last: None,
             enough: ENOUGH,
         }
     }
@@ -292,26 +285,19 @@ impl Default for LinkTable {
 impl LinkTable {
     /// The same [`Arc`] for the same link.
     pub fn intern(&mut self, link: Link) -> Arc<Link> {
-        if let Some(last) = self.last.as_ref().filter(|last| ***last == link) {
-            return Arc::clone(last);
-        }
         let hash = hash_link(&self.hasher, &link);
-        let known = match self.known.find(hash, |known| **known == link) {
-            Some(known) => Arc::clone(known),
-            None => {
-                if self.known.len() >= self.enough {
-                    self.known.retain(|known| Arc::strong_count(known) > 1);
-                    self.enough = ENOUGH.max(2 * self.known.len());
-                }
-                let link = Arc::new(link);
-                let hasher = &self.hasher;
-                self.known
-                    .insert_unique(hash, Arc::clone(&link), |known| hash_link(hasher, known));
-                link
-            }
-        };
-        self.last = Some(Arc::clone(&known));
-        known
+        if let Some(known) = self.known.find(hash, |known| **known == link) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.enough {
+            self.known.retain(|known| Arc::strong_count(known) > 1);
+            self.enough = ENOUGH.max(2 * self.known.len());
+        }
+        let link = Arc::new(link);
+        let hasher = &self.hasher;
+        self.known
+            .insert_unique(hash, Arc::clone(&link), |known| hash_link(hasher, known));
+        link
     }
 }
 
