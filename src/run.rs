@@ -72,7 +72,7 @@ pub enum RunError {
 }
 
 /// Blocks that may wait for one worker.
-const QUEUE_BLOCKS: usize = 48;
+const QUEUE_BLOCKS: usize = 24;
 /// Batches of records of one worker that may wait to be written.
 const QUEUE_BATCHES: usize = 16;
 
