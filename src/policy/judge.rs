@@ -22,6 +22,8 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct Judge<'a> {
     policy: &'a Policy,
+    /// Its name. This judge's own: the workers would wait for each other to count who holds one that is shared.
+    name: Arc<str>,
     /// The day that the user named.
     at: Option<Timestamp>,
     judged: HashMap<Facts, Judged, FixedState>,
@@ -124,9 +126,10 @@ impl Judgement {
 
 impl<'a> Judge<'a> {
     /// Judges by `policy` as on `at`; `None`: as on the day of each flow's last packet.
-    pub const fn new(policy: &'a Policy, at: Option<Timestamp>) -> Self {
+    pub fn new(policy: &'a Policy, at: Option<Timestamp>) -> Self {
         Self {
             policy,
+            name: Arc::from(&*policy.name),
             at,
             judged: HashMap::with_hasher(FixedState::with_seed(0)),
             roles: Roles::new(),
@@ -137,7 +140,7 @@ impl<'a> Judge<'a> {
     pub fn judge(&mut self, record: &mut FlowRecord) {
         let policy = self.policy;
         let at = self.at.unwrap_or(record.last_seen);
-        record.policy = Some(Arc::clone(&policy.name));
+        record.policy = Some(Arc::clone(&self.name));
         record.role = self.roles.of(policy, record);
         let facts = Facts::of(record, at);
         if let Some(judged) = self.judged.get(&facts) {
