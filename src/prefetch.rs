@@ -11,13 +11,19 @@
 /// Bytes in a line.
 const LINE: usize = 64;
 
-/// Asks for all lines of `value`, but not for what it points to.
+/// Asks for all lines of `value`, and for none beside it, but not for what it points to.
 #[inline(always)]
 pub fn whole<T>(value: &T) {
     let address = std::ptr::from_ref(value).cast::<u8>();
+    let into_line = if align_of::<T>() < LINE {
+        address.addr() % LINE
+    } else {
+        0
+    };
+    let begin = address.wrapping_sub(into_line);
     let mut at = 0;
-    while at < size_of::<T>() + LINE - 1 {
-        line(address.wrapping_add(at));
+    while at < into_line + size_of::<T>() {
+        line(begin.wrapping_add(at));
         at += LINE;
     }
 }
