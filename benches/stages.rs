@@ -27,11 +27,15 @@ fn load() -> (Block, Vec<Frame>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/tls-versions-openssl.pcap");
     let mut source = FileSource::open(&path, &Limits::default()).expect("a capture");
     let (mut block, mut at) = (Block::default(), 0);
-    while source.fill(&mut block.bytes).expect("it can be read") {}
     let mut frames = Vec::new();
-    while let Next::Frame(frame) = source.next_frame(&block.bytes, &mut at) {
-        frames.push(frame);
+    loop {
+        match source.next_frame(&block.bytes, &mut at) {
+            Next::Frame(frame) => frames.push(frame),
+            Next::NeedMore if source.fill(&mut block.bytes).expect("it can be read") => {}
+            Next::NeedMore | Next::End => break,
+        }
     }
+    assert!(!frames.is_empty(), "nothing to measure");
     (block, frames)
 }
 
