@@ -10,8 +10,8 @@
 //! (doc/doxygen/doc_protocol_overview.h of OpenVPN.) With --tls-crypt all behind the session id is encrypted: nothing
 //! of it is told.
 
+use super::numbered::Numbered;
 use super::tls::{Event, Progress, TlsReader};
-use crate::flow::followed::ALLOCATION;
 use crate::hello::wire::Reader;
 
 /// How long the HMAC is; 0 where there is none. It cannot be told from a packet by itself, so every length is tried.
@@ -37,10 +37,8 @@ pub struct OpenVpnReader {
 struct Ordered {
     layout: Layout,
     session: Option<[u8; 8]>,
-    /// The packet id that is due; `None` before the first.
-    due: Option<u32>,
-    held: Vec<(u32, Box<[u8]>)>,
-    lost: bool,
+    /// By packet id.
+    payloads: Numbered,
 }
 
 /// Where a stream over TCP begins.
@@ -232,7 +230,7 @@ impl OpenVpnReader {
 
     /// No more packets: what waits for others has lost them.
     pub fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
-        if self.packets.is_incomplete() && !self.off {
+        if self.packets.payloads.is_incomplete() && !self.off {
             self.tls.gap(1, sink);
         }
     }
@@ -241,17 +239,17 @@ impl OpenVpnReader {
     pub fn stop(&mut self) {
         self.off = true;
         self.bytes = Vec::new();
-        self.packets.held = Vec::new();
+        self.packets.payloads.release();
     }
 
     /// Bytes that wait for others.
     pub fn held_bytes(&self) -> usize {
-        self.bytes.len() + self.packets.held_bytes()
+        self.bytes.len() + self.packets.payloads.held_bytes()
     }
 
     /// Bytes of memory that it holds.
     pub fn memory(&self) -> usize {
-        self.tls.memory() + self.bytes.capacity() + self.packets.memory()
+        self.tls.memory() + self.bytes.capacity() + self.packets.payloads.memory()
     }
 
     /// Whether the snap length cut a packet.
@@ -261,7 +259,7 @@ impl OpenVpnReader {
 
     /// Whether packets are missing, or are not read.
     pub const fn is_incomplete(&self) -> bool {
-        self.off || self.packets.is_incomplete()
+        self.off || self.packets.payloads.is_incomplete()
     }
 }
 
@@ -270,24 +268,8 @@ impl Ordered {
         Self {
             layout,
             session: None,
-            due: None,
-            held: Vec::new(),
-            lost: false,
+            payloads: Numbered::new(MAX_HELD, MAX_BYTES),
         }
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.held.iter().map(|(_, payload)| payload.len()).sum()
-    }
-
-    fn memory(&self) -> usize {
-        self.held.capacity() * size_of::<(u32, Box<[u8]>)>()
-            + self.held.len() * ALLOCATION
-            + self.held_bytes()
-    }
-
-    const fn is_incomplete(&self) -> bool {
-        self.lost || !self.held.is_empty()
     }
 
     /// Takes a packet, and tells `sink` the payloads of the control channel in their order.
@@ -306,29 +288,12 @@ impl Ordered {
             return;
         }
         // The reset has the number 0; a session joined behind it begins with its hello.
-        let due = *self.due.get_or_insert(match opcode {
+        self.payloads.begin(match opcode {
             CONTROL_V1 if !matches!(parsed.payload, [0x16, 3, ..]) => 1,
             _ => id,
         });
-        if id == due {
-            self.due = Some(id.wrapping_add(1));
-            sink(parsed.payload);
-            self.catch_up(sink);
-        } else if id > due && self.held.len() < MAX_HELD {
-            if !self.held.iter().any(|(held, _)| *held == id) {
-                self.held.push((id, parsed.payload.into()));
-            }
-        } else if id > due {
-            self.lost = true;
-        }
-    }
-
-    fn catch_up(&mut self, sink: &mut impl FnMut(&[u8])) {
-        while let Some(at) = self.held.iter().position(|(id, _)| Some(*id) == self.due) {
-            let (id, payload) = self.held.swap_remove(at);
-            self.due = Some(id.wrapping_add(1));
-            sink(&payload);
-        }
+        self.payloads
+            .piece(id, parsed.payload, 0, &mut |payload, _| sink(payload));
     }
 }
 
@@ -396,7 +361,7 @@ mod tests {
             reader.packet(&packet, &mut |payload| bytes.extend_from_slice(payload));
         }
         assert_eq!(
-            (bytes.as_slice(), reader.is_incomplete()),
+            (bytes.as_slice(), reader.payloads.is_incomplete()),
             (b"abcdef".as_slice(), false)
         );
     }
