@@ -11,6 +11,7 @@ use crate::framing::eap::{self, Told};
 use crate::framing::openvpn::{self, Begin, OpenVpnReader};
 use crate::framing::quic::{self, QuicReader};
 use crate::framing::radius;
+use crate::framing::rdpudp::{self, RdpUdpReader};
 use crate::framing::scan;
 use crate::framing::starttls::{Ends, Ledger};
 use crate::framing::tls::TlsReader;
@@ -35,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("quic", quic),
     ("dtls", dtls),
     ("openvpn", openvpn),
+    ("rdpudp", rdpudp),
     ("radius", radius),
     ("ledger", ledger),
     ("capture", capture),
@@ -149,6 +151,19 @@ pub fn openvpn(bytes: &[u8]) {
     if let Begin::OpenVpn(layout) = openvpn::begins(bytes) {
         let _ = OpenVpnReader::new(layout, 1 << 12).stream(bytes, &mut 0, &mut |_| {});
     }
+}
+
+/// Datagrams of RDP over UDP, in both directions.
+pub fn rdpudp(bytes: &[u8]) {
+    let mut reader = RdpUdpReader::new(1 << 12);
+    for (direction, datagram) in datagrams(bytes) {
+        let _ = (
+            rdpudp::begins(datagram, datagram.len()),
+            rdpudp::beginning(datagram, datagram.len()),
+        );
+        reader.datagram(direction, datagram, datagram.len(), &mut |_, _, _, _| {});
+    }
+    reader.finish(reader.client(), &mut |_, _, _, _| {});
 }
 
 /// Datagrams of RADIUS, and what EAP they carry.

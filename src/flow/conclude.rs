@@ -108,12 +108,7 @@ pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Fac
         (None, None) => (None, None),
     };
     let mut facts = facts(&mut active.session, client, &active.link);
-    let other = if sealed.is_some() {
-        Carrier::Quic
-    } else {
-        Carrier::Dtls
-    };
-    facts.carrier.get_or_insert(other);
+    facts.carrier.get_or_insert(active.carrier());
     Some(Facts {
         outcome,
         cause,
@@ -123,6 +118,12 @@ pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Fac
         conflicting_bytes: active.conflicting(),
         mid_stream: cause == Some(Cause::MidStream),
         beginning: active.beginning(),
+        ledger: active.service().map(|service| {
+            Box::new(LedgerFacts {
+                service: Some(service),
+                ..LedgerFacts::default()
+            })
+        }),
         ..facts
     })
 }

@@ -22,7 +22,7 @@ use crate::decode::{Tunnels, Vlans};
 use crate::dispatch::{Direction, FlowKey, Packet, tcp_flags};
 use crate::framing::quic::ConnectionId;
 use crate::framing::starttls::{Ends, Ledger, Story};
-use crate::framing::{demux, dtls, quic};
+use crate::framing::{demux, dtls, quic, rdpudp};
 use crate::hello::Offer;
 use crate::hello::registry::NamedGroup;
 use crate::hello::server::Answer;
@@ -330,6 +330,8 @@ pub enum Beginning {
     Quic(Box<[ConnectionId]>),
     /// See [`dtls::beginning`].
     Dtls(u64),
+    /// See [`rdpudp::beginning`].
+    RdpUdp(u32),
 }
 
 impl Flow {
@@ -402,10 +404,13 @@ impl Flow {
     #[inline]
     pub fn is_reopened_by_datagram(&self, datagram: &[u8], wire_len: usize) -> bool {
         match &self.state {
-            State::Udp(active) => active.random().is_some_and(|known| {
-                let (inner, len) = demux::without_relay(datagram, wire_len);
-                dtls::beginning(inner, len).is_some_and(|random| random != known)
-            }),
+            State::Udp(active) => match active.random() {
+                Some(known) => {
+                    let (inner, len) = demux::without_relay(datagram, wire_len);
+                    dtls::beginning(inner, len).is_some_and(|random| random != known)
+                }
+                None => active.is_reopened_by(datagram, wire_len),
+            },
             State::Settled(settled) => match settled.beginning() {
                 Beginning::Unknown => false,
                 Beginning::Quic(known) => {
@@ -414,6 +419,9 @@ impl Flow {
                 Beginning::Dtls(known) => {
                     let (inner, len) = demux::without_relay(datagram, wire_len);
                     dtls::beginning(inner, len).is_some_and(|random| random != *known)
+                }
+                Beginning::RdpUdp(known) => {
+                    rdpudp::beginning(datagram, wire_len).is_some_and(|initial| initial != *known)
                 }
             },
             State::Empty | State::Active(_) | State::Dull => false,

@@ -1,4 +1,4 @@
-//! A pair of UDP endpoints while the beginning of DTLS, QUIC or OpenVPN between them is followed.
+//! A pair of UDP endpoints while the beginning of DTLS, QUIC, OpenVPN or RDP between them is followed.
 //!
 //! Most UDP flows never get here: what their first datagrams look like is told from their bytes, without memory.
 
@@ -13,6 +13,7 @@ use crate::framing::demux::{self, Likeness};
 use crate::framing::dtls::DtlsReader;
 use crate::framing::openvpn::OpenVpnReader;
 use crate::framing::quic::{self, QuicReader};
+use crate::framing::rdpudp::{self, RdpUdpReader};
 use crate::framing::tls::{Event, handshake_type};
 use crate::hello::session::{Moment, Session, Tables, Unread};
 use crate::hello::version::ProtocolVersion;
@@ -40,6 +41,7 @@ enum Carried {
     Dtls([DtlsReader; 2]),
     OpenVpn([OpenVpnReader; 2]),
     Radius(Box<Conversations>),
+    RdpUdp(Box<RdpUdpReader>),
 }
 
 /// Datagrams of both directions that are probed before a flow is left alone; STUN and the like come before DTLS.
@@ -60,6 +62,7 @@ impl UdpActive {
                 Carried::OpenVpn([0; 2].map(|_| OpenVpnReader::new(layout, max)))
             }
             Likeness::Radius => Carried::Radius(Box::new(Conversations::new(max))),
+            Likeness::RdpUdp => Carried::RdpUdp(Box::new(RdpUdpReader::new(max))),
         };
         Self {
             session: Session::default(),
@@ -116,6 +119,20 @@ impl UdpActive {
             Carried::Radius(conversations) => {
                 conversations.datagram(packet, payload, &self.link, tables);
             }
+            Carried::RdpUdp(reader) => {
+                let sound = reader.datagram(
+                    direction,
+                    payload,
+                    wire_len,
+                    &mut |from, event, carrier, segments| {
+                        let moment = Moment { time, segments };
+                        session.on_event(from, event, moment, carrier, tables);
+                    },
+                );
+                if !sound && session.is_tls() {
+                    session.go_blind(direction, Unread::Malformed("record header"));
+                }
+            }
         }
     }
 
@@ -123,7 +140,7 @@ impl UdpActive {
     pub fn conversations(&mut self) -> Option<&mut Conversations> {
         match &mut self.carried {
             Carried::Radius(conversations) => Some(conversations),
-            Carried::Quic(_) | Carried::Dtls(_) | Carried::OpenVpn(_) => None,
+            Carried::Quic(_) | Carried::Dtls(_) | Carried::OpenVpn(_) | Carried::RdpUdp(_) => None,
         }
     }
 
@@ -168,6 +185,19 @@ impl UdpActive {
                     cut_short(session, direction, reader.is_cut());
                 }
             }
+            Carried::RdpUdp(reader) => {
+                let client = session.client.or(reader.client());
+                reader.finish(client, &mut |from, event, carrier, segments| {
+                    let moment = Moment { time, segments };
+                    if matches!(event, Event::HandshakeLost(_)) && session.client.is_none() {
+                        session.client = client;
+                    }
+                    session.on_event(from, event, moment, carrier, tables);
+                });
+                for direction in BOTH {
+                    cut_short(session, direction, reader.is_cut(direction));
+                }
+            }
             Carried::Radius(_) => {}
         }
     }
@@ -184,7 +214,7 @@ impl UdpActive {
             }
             // Another device may come at any time.
             Carried::Radius(_) => return false,
-            Carried::Quic(_) | Carried::OpenVpn(_) => false,
+            Carried::Quic(_) | Carried::OpenVpn(_) | Carried::RdpUdp(_) => false,
         };
         joined || self.datagrams > MAX_DATAGRAMS
     }
@@ -195,6 +225,7 @@ impl UdpActive {
             Carried::Quic(reader) => reader.held_bytes(),
             Carried::Dtls(readers) => readers.iter().map(DtlsReader::held_bytes).sum(),
             Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::held_bytes).sum(),
+            Carried::RdpUdp(reader) => reader.held_bytes(),
             Carried::Radius(_) => 0,
         }
     }
@@ -206,6 +237,7 @@ impl UdpActive {
             Carried::Dtls(readers) => readers.iter().map(DtlsReader::memory).sum(),
             Carried::OpenVpn(readers) => readers.iter().map(OpenVpnReader::memory).sum(),
             Carried::Radius(c) => size_of::<Conversations>() + ALLOCATION + c.memory(),
+            Carried::RdpUdp(reader) => size_of::<RdpUdpReader>() + ALLOCATION + reader.memory(),
         };
         size_of::<Self>() + ALLOCATION + self.session.memory() + carried
     }
@@ -214,6 +246,9 @@ impl UdpActive {
     pub fn beginning(&self) -> Beginning {
         match &self.carried {
             Carried::Quic(reader) => Beginning::Quic(reader.beginnings()),
+            Carried::RdpUdp(reader) => reader
+                .beginning()
+                .map_or(Beginning::Unknown, Beginning::RdpUdp),
             _ => self.random().map_or(Beginning::Unknown, Beginning::Dtls),
         }
     }
@@ -224,7 +259,33 @@ impl UdpActive {
     pub fn random(&self) -> Option<u64> {
         match &self.carried {
             Carried::Dtls(readers) => readers.iter().find_map(DtlsReader::random),
-            Carried::Quic(_) | Carried::OpenVpn(_) | Carried::Radius(_) => None,
+            Carried::Quic(_) | Carried::OpenVpn(_) | Carried::Radius(_) | Carried::RdpUdp(_) => {
+                None
+            }
+        }
+    }
+
+    /// Whether `datagram` begins another connection of RDP between the same endpoints.
+    pub fn is_reopened_by(&self, datagram: &[u8], wire_len: usize) -> bool {
+        let Carried::RdpUdp(reader) = &self.carried else {
+            return false;
+        };
+        reader.beginning().is_some_and(|known| {
+            rdpudp::beginning(datagram, wire_len).is_some_and(|initial| initial != known)
+        })
+    }
+
+    /// What the datagrams themselves tell of the service.
+    pub fn service(&self) -> Option<&'static str> {
+        matches!(self.carried, Carried::RdpUdp(_)).then_some("ms-wbt-server")
+    }
+
+    /// What carries TLS here, where no hello told it.
+    pub const fn carrier(&self) -> Carrier {
+        match &self.carried {
+            Carried::Quic(_) => Carrier::Quic,
+            Carried::Dtls(_) => Carrier::Dtls,
+            Carried::OpenVpn(_) | Carried::Radius(_) | Carried::RdpUdp(_) => Carrier::Tls,
         }
     }
 
@@ -241,7 +302,7 @@ impl UdpActive {
     pub fn conflicting(&self) -> u64 {
         match &self.carried {
             Carried::Quic(reader) => reader.conflicting(),
-            Carried::Dtls(_) | Carried::OpenVpn(_) | Carried::Radius(_) => 0,
+            Carried::Dtls(_) | Carried::OpenVpn(_) | Carried::Radius(_) | Carried::RdpUdp(_) => 0,
         }
     }
 
@@ -316,13 +377,19 @@ impl UdpActive {
             Carried::Dtls(readers) => {
                 let asked = readers.get(server.index())?;
                 let client = readers.get(server.flip().index())?;
-                if progress.contains(&true) || asked.went_on() || client.went_on() {
-                    lost(Cause::Gap)
-                } else if asked.asked_for_cookie() && !client.repeated_hello() {
-                    let words = "cookie asked for, hello not repeated";
-                    Some((Outcome::NoAnswer, Cause::Other(words)))
-                } else {
-                    None
+                instead_of_dtls(asked, client, progress.contains(&true))
+            }
+            Carried::RdpUdp(reader) => {
+                if let [Some(asked), Some(client)] = [server, server.flip()].map(|d| reader.dtls(d))
+                {
+                    return instead_of_dtls(asked, client, progress.contains(&true));
+                }
+                match (reader.is_incomplete(server), reader.is_cut(server)) {
+                    (true, true) => lost(Cause::Snaplen),
+                    (true, false) => lost(Cause::Gap),
+                    // Only who has both hellos goes on to these.
+                    (false, _) if progress.contains(&true) => lost(Cause::Gap),
+                    (false, _) => None,
                 }
             }
             Carried::OpenVpn(readers) => {
@@ -347,8 +414,25 @@ impl UdpActive {
                     reader.stop();
                 }
             }
+            Carried::RdpUdp(reader) => reader.release(),
             Carried::Radius(_) => {}
         }
+    }
+}
+
+/// What the datagrams of a server of DTLS, which did not answer with a hello, tell instead.
+fn instead_of_dtls(
+    asked: &DtlsReader,
+    client: &DtlsReader,
+    progress: bool,
+) -> Option<(Outcome, Cause)> {
+    if progress || asked.went_on() || client.went_on() {
+        Some((Outcome::Unknown, Cause::Gap))
+    } else if asked.asked_for_cookie() && !client.repeated_hello() {
+        let words = "cookie asked for, hello not repeated";
+        Some((Outcome::NoAnswer, Cause::Other(words)))
+    } else {
+        None
     }
 }
 

@@ -235,3 +235,164 @@ fn other_flows_become_nothing() {
         Direction::Up
     );
 }
+
+/// A SYN of RDP over UDP from this initial sequence number, and its answer.
+fn rdp_opening(initial: u32) -> [Vec<u8>; 2] {
+    let number = initial.to_be_bytes();
+    let rest = hex!("04d0 04d0 0001 0002");
+    let asks = [hex!("ffffffff 0040 1001").as_slice(), &number, &rest];
+    let answers = [&number, hex!("0040 1005 20000000").as_slice(), &rest];
+    [asks, answers].map(|head| {
+        let mut datagram = head.concat();
+        datagram.resize(1232, 0);
+        datagram
+    })
+}
+
+/// A datagram of RDP over UDP.
+fn rdp_data(number: u32, payload: &[u8]) -> Vec<u8> {
+    let number = number.to_be_bytes();
+    let head = hex!("00000001 0040 000c  0000 0000");
+    [head.as_slice(), &number, &number, payload].concat()
+}
+
+/// Records of TLS 1.0: a ClientHello; a ServerHello with ServerHelloDone; what is encrypted behind them.
+fn tls_flights() -> [Vec<u8>; 3] {
+    let client = [
+        hex!("16 0301 002d 01 000029 0301").as_slice(),
+        &[5; 32],
+        &hex!("00 0002 002f 01 00"),
+    ];
+    let server = [
+        hex!("16 0301 002e 02 000026 0301").as_slice(),
+        &[9; 32],
+        &hex!("00 002f 00  0e 000000"),
+    ];
+    let sealed = hex!("14 0301 0001 01  16 0301 0004 deadbeef");
+    [client.concat(), server.concat(), sealed.to_vec()]
+}
+
+#[test]
+fn rdp_over_udp() {
+    let [asks, answers] = rdp_opening(0x1000);
+    let [hello, answer, sealed] = tls_flights();
+    let hello = [&hello[..20], &hello[20..]].map(<[u8]>::to_vec);
+    let hello = [rdp_data(0x1001, &hello[0]), rdp_data(0x1002, &hello[1])];
+    let answer = [
+        rdp_data(0x2000_0001, &answer),
+        rdp_data(0x2000_0002, &sealed),
+    ];
+    let ends = rdp_data(0x1003, &sealed);
+    let alert = rdp_data(0x2000_0001, &hex!("15 0301 0002 0246"));
+    let opening: [(bool, &[u8]); 2] = [(true, &asks), (false, &answers)];
+    for (name, datagrams, want) in [
+        (
+            "a whole handshake",
+            vec![
+                (true, &hello[0]),
+                (true, &hello[1]),
+                (false, &answer[0]),
+                (true, &ends),
+                (false, &answer[1]),
+            ],
+            "negotiated TLS 1.0",
+        ),
+        (
+            "in disorder, with copies",
+            vec![
+                (true, &hello[1]),
+                (true, &hello[1]),
+                (false, &answer[1]),
+                (true, &ends),
+                (false, &answer[0]),
+                (true, &hello[0]),
+                (true, &hello[0]),
+            ],
+            "negotiated TLS 1.0",
+        ),
+        ("nothing but the opening", vec![], ""),
+        (
+            "refused",
+            vec![(true, &hello[0]), (true, &hello[1]), (false, &alert)],
+            "refused-by-server (alert protocol_version)",
+        ),
+        (
+            "no answer",
+            vec![(true, &hello[0]), (true, &hello[1])],
+            "no-answer (capture ended)",
+        ),
+        (
+            "the answer was lost",
+            vec![(true, &hello[0]), (true, &hello[1]), (false, &answer[1])],
+            "unknown (gap)",
+        ),
+        (
+            "what shows it came from the other side",
+            vec![(true, &hello[0]), (true, &hello[1]), (true, &ends)],
+            "unknown (gap)",
+        ),
+        (
+            "half of the hello was lost",
+            vec![(true, &hello[1]), (false, &answer[0]), (true, &ends)],
+            "server-hello-only (gap) TLS 1.0",
+        ),
+        (
+            "both hellos were lost",
+            vec![(true, &ends), (false, &answer[1])],
+            "unknown (gap)",
+        ),
+    ] {
+        let datagrams: Vec<(bool, &[u8])> = datagrams
+            .into_iter()
+            .map(|(up, bytes)| (up, bytes.as_slice()))
+            .collect();
+        let all = [opening.as_slice(), &datagrams].concat();
+        assert_eq!(told(&all).join("; "), want, "{name}");
+        for record in records(&all) {
+            assert_eq!(
+                (
+                    record.carrier,
+                    record.service,
+                    record.service_source,
+                    record.client_port
+                ),
+                (
+                    Some(Carrier::Tls),
+                    Some("ms-wbt-server"),
+                    Some("content"),
+                    50000
+                ),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn another_syn_of_rdp_is_another_connection() {
+    let [hello, answer, _] = tls_flights();
+    let [one, other] = [rdp_opening(0x1000), rdp_opening(0x5000)];
+    let [first, second] = [rdp_data(0x1001, &hello), rdp_data(0x5001, &hello)];
+    let (alert, answer) = (
+        rdp_data(0x2000_0001, &hex!("15 0301 0002 0246")),
+        rdp_data(0x2000_0001, &answer),
+    );
+    let datagrams: [(bool, &[u8]); 9] = [
+        (true, &one[0]),
+        (false, &one[1]),
+        (true, &first),
+        (true, &one[0]),
+        (false, &alert),
+        (true, &other[0]),
+        (false, &other[1]),
+        (true, &second),
+        (false, &answer),
+    ];
+    assert_eq!(
+        told(&datagrams),
+        [
+            "refused-by-server (alert protocol_version)",
+            "negotiated TLS 1.0"
+        ]
+    );
+}

@@ -4,7 +4,7 @@
 //! the other peer (RFC 8656); CAPWAP puts four bytes in front (RFC 5415).
 
 use super::openvpn::Layout;
-use super::{dtls, openvpn, quic, radius};
+use super::{dtls, openvpn, quic, radius, rdpudp};
 
 /// What a first datagram looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +17,15 @@ pub enum Likeness {
     OpenVpn(Layout),
     /// A packet that authenticates.
     Radius,
+    /// The padded datagram that begins RDP over UDP or answers it, or one with a hello.
+    RdpUdp,
 }
 
 /// What `datagram`, of which `wire_len` bytes were sent, looks like. Most datagrams are told by their first byte.
 #[inline]
 pub fn likeness(datagram: &[u8], wire_len: usize) -> Option<Likeness> {
     let first = *datagram.first()?;
-    match first {
+    let told = match first {
         0xc0.. => quic::is_plausible(datagram, wire_len).then_some(Likeness::Quic),
         0x80.. => None,
         _ => {
@@ -36,7 +38,9 @@ pub fn likeness(datagram: &[u8], wire_len: usize) -> Option<Likeness> {
             }
             openvpn::layout_of(datagram, wire_len).map(Likeness::OpenVpn)
         }
-    }
+    };
+    // Its first byte may be any.
+    told.or_else(|| rdpudp::begins(datagram, wire_len).then_some(Likeness::RdpUdp))
 }
 
 /// The payload of TURN and CAPWAP, with its length on the wire; of other datagrams, all of it.

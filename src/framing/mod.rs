@@ -11,6 +11,7 @@ pub mod openvpn;
 pub mod proxy;
 pub mod quic;
 pub mod radius;
+pub mod rdpudp;
 pub mod scan;
 pub mod service;
 pub mod starttls;

@@ -289,7 +289,7 @@ fn wanted(flow: &Flow) -> Option<Mode> {
             Beginning::Unknown => Some(Mode::Settled),
             Beginning::Quic(_) => Some(Mode::Quic),
             // Any datagram may begin another association, inside the frames of a relay, too.
-            Beginning::Dtls(_) => None,
+            Beginning::Dtls(_) | Beginning::RdpUdp(_) => None,
         },
     }
 }
