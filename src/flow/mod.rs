@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::decode::{Tunnels, Vlans};
 use crate::dispatch::{Direction, FlowKey, Packet, tcp_flags};
 use crate::framing::quic::ConnectionId;
-use crate::framing::starttls::{Ends, Ledger, Story};
+use crate::framing::starttls::{Ends, Ledger, Story, tds};
 use crate::framing::{demux, dtls, quic, rdpudp};
 use crate::hello::Offer;
 use crate::hello::registry::NamedGroup;
@@ -246,9 +246,11 @@ impl LedgerSlot {
         }
     }
 
-    /// Whether TLS comes in packets of TDS.
-    pub fn wraps_tls(&self) -> bool {
-        matches!(self, Self::Follows(ledger) if ledger.wraps_tls())
+    /// Whether TLS comes in packets of TDS: because both sides want it so, or because a hello in one comes `next`.
+    #[inline]
+    pub fn wraps_tls<'a>(&self, next: impl FnOnce() -> &'a [u8]) -> bool {
+        matches!(self, Self::Follows(ledger)
+            if ledger.wraps_tls() || ledger.may_wrap_tls() && tds::wraps_hello(next()))
     }
 
     /// The story, and the protocol's client.

@@ -382,7 +382,7 @@ impl TcpStream {
     /// Reads on with the bytes from `boundary`, where the newest segment begins.
     fn advance(&mut self, boundary: u64, context: &mut Context<'_>) {
         if let Reader::Scan = self.reader
-            && context.ledger.wraps_tls()
+            && context.ledger.wraps_tls(|| self.assembler.since(self.told))
         {
             let reader = TlsReader::new(context.limits.max_handshake_bytes);
             self.reader = Reader::Wrapped(Box::new(Wrapped {

@@ -114,6 +114,12 @@ impl Ledger {
             && self.story.request == super::Request::Accepted
     }
 
+    /// Whether they may, as far as is known: captures reorder across directions, and a hello may come before the PRELOGIN
+    /// of either side.
+    pub fn may_wrap_tls(&self) -> bool {
+        matches!(self.stage, Stage::Begin(_)) || self.story.service == Some(super::tds::SERVICE)
+    }
+
     /// Bytes of memory that it holds at most: a protocol keeps no more than it was told, in vectors that double, and
     /// never more than a few messages' beginnings.
     pub fn memory(&self) -> usize {

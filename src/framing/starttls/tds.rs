@@ -197,6 +197,32 @@ fn encryption(packet: &[u8]) -> Option<u8> {
     None
 }
 
+/// Whether a packet begins here in which a handshake of TLS begins: no PRELOGIN message does so, for its first token is
+/// 0, VERSION.
+pub(crate) const fn wraps_hello(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [
+            kind::PRELOGIN | kind::REPLY,
+            0 | 1,
+            _,
+            _,
+            _,
+            _,
+            _,
+            0,
+            0x16,
+            3,
+            0..=4,
+            _,
+            _,
+            1 | 2,
+            0,
+            ..
+        ]
+    )
+}
+
 /// Takes the TLS records of one direction out of its packets. After the handshake they come bare.
 #[derive(Debug, Default)]
 pub(crate) struct Unwrapper {
@@ -294,6 +320,36 @@ mod tests {
             );
             let story = told(&[('C', &ask), ('S', &answer), ('C', login)]).expect("TDS");
             assert!(story.worked && story.secret);
+        }
+    }
+
+    #[test]
+    fn tells_a_wrapped_hello_from_what_negotiates_it() {
+        for (name, packet, want) in [
+            (
+                "ClientHello",
+                hex!("12 01 00d1 0000 00 00 16 0301 00c4 01 0000").to_vec(),
+                true,
+            ),
+            (
+                "ServerHello",
+                hex!("04 01 04d1 0000 00 00 16 0303 003d 02 0000").to_vec(),
+                true,
+            ),
+            ("PRELOGIN", prelogin(kind::PRELOGIN, 1), false),
+            ("its answer", prelogin(kind::REPLY, 1), false),
+            (
+                "an alert",
+                hex!("12 01 000f 0000 00 00 15 0301 0002 0228 00").to_vec(),
+                false,
+            ),
+            (
+                "not whole",
+                hex!("12 01 00d1 0000 00 00 16 0301").to_vec(),
+                false,
+            ),
+        ] {
+            assert_eq!(wraps_hello(&packet), want, "{name}");
         }
     }
 
