@@ -11,6 +11,8 @@ pub mod settled;
 pub mod stream;
 pub mod table;
 pub mod tcp;
+#[cfg(test)]
+mod tcp_tests;
 pub mod udp;
 #[cfg(test)]
 mod udp_tests;

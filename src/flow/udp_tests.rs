@@ -157,6 +157,80 @@ fn outcomes_of_a_hello_over_dtls() {
     }
 }
 
+/// A fragment of a handshake message of this kind and message_seq, in a record of its own.
+fn fragment(kind: u8, seq: u8, body: &[u8], part: std::ops::Range<usize>) -> Vec<u8> {
+    let u24 = |n: usize| [(n >> 16) as u8, (n >> 8) as u8, n as u8];
+    let len = u16::try_from(12 + part.len()).unwrap().to_be_bytes();
+    [
+        hex!("16 fefd 0000 000000000002").as_slice(),
+        &len,
+        &[kind],
+        &u24(body.len()),
+        &[0, seq],
+        &u24(part.start),
+        &u24(part.len()),
+        &body[part],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_certificate_over_dtls_in_fragments() {
+    const DER: &[u8] = include_bytes!("../../tests/data/certificates/rsa.der");
+    let u24 = |n: usize| [0, (n >> 8) as u8, n as u8];
+    let chain = [&u24(DER.len() + 3), u24(DER.len()).as_slice(), DER].concat();
+    let (hello, answer) = (hello(0, 5), answer());
+    let part = |part| fragment(11, 2, &chain, part);
+    let len = chain.len();
+    let (a, b, c) = (part(0..300), part(300..700), part(700..len));
+    let again = (part(0..450), part(450..len));
+    let mut other = c.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let done = fragment(14, 3, &[], 0..0);
+    for (name, flight, whole) in [
+        ("in order", vec![&answer, &a, &b, &c, &done], true),
+        ("in disorder", vec![&answer, &c, &a, &done, &b], true),
+        (
+            "before the ServerHello",
+            vec![&b, &c, &done, &a, &answer],
+            true,
+        ),
+        (
+            "some twice",
+            vec![&answer, &a, &a, &c, &b, &c, &done, &b],
+            true,
+        ),
+        (
+            "sent again and cut otherwise",
+            vec![&answer, &a, &c, &done, &again.0, &again.1],
+            true,
+        ),
+        ("one is lost", vec![&answer, &a, &c, &done], false),
+        ("the first is lost", vec![&answer, &b, &c, &done], false),
+        ("the last is lost", vec![&answer, &a, &b, &done], false),
+        ("all are lost", vec![&answer, &done], false),
+        (
+            "two of different attempts",
+            vec![&answer, &a, &c, &other, &b, &done],
+            false,
+        ),
+    ] {
+        let mut datagrams: Vec<(bool, &[u8])> = vec![(true, &hello)];
+        datagrams.extend(flight.into_iter().map(|d| (false, d.as_slice())));
+        datagrams.extend([(true, FINISHED), (false, FINISHED)]);
+        assert_eq!(told(&datagrams), ["negotiated DTLS 1.2"], "{name}");
+        let records = records(&datagrams);
+        let leaf = records.first().and_then(|r| r.certificate.as_deref());
+        assert_eq!(leaf.is_some(), whole, "{name}");
+        let key = leaf.map(|leaf| leaf.key.as_str());
+        assert_eq!(key, whole.then_some("RSA-2048"), "{name}");
+        // Without the Certificate, a CertificateRequest may be missing as well.
+        let told = records.first().and_then(|r| r.client_certificate);
+        let want = whole.then_some(crate::record::ClientCertificate::NotRequested);
+        assert_eq!(told, want, "{name}");
+    }
+}
+
 #[test]
 fn relayed_by_turn() {
     let relayed = |bytes: &[u8]| {

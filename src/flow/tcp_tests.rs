@@ -1,0 +1,237 @@
+//! Segments through a whole shard: what is told of a handshake of which some are missing.
+
+use hex_literal::hex;
+
+use crate::config::Limits;
+use crate::dispatch::{Block, FlowKey, Packet, Transport, tcp_flags};
+use crate::record::{Cause, ClientCertificate, FlowRecord, Outcome};
+use crate::shard::{Shard, Shared, record};
+use crate::time::Timestamp;
+
+const CLIENT: ([u8; 16], u16) = ([1; 16], 50000);
+const SERVER: ([u8; 16], u16) = ([2; 16], 443);
+const DER: &[u8] = include_bytes!("../../tests/data/certificates/rsa.der");
+
+/// A segment: whether it is the client's, its offset in the stream, its bytes, and how many of them were captured.
+type Segment<'a> = (bool, usize, &'a [u8], usize);
+
+/// The record of a connection with both SYNs and these segments, 1 ms apart.
+fn told(segments: &[Segment<'_>]) -> FlowRecord {
+    let mut shard = Shard::new(Limits::default());
+    let mut shared = Shared::default();
+    let mut number = 0;
+    let mut send = |from_client: bool, sequence: u32, flags: u8, bytes: &[u8], captured: usize| {
+        number += 1;
+        let (from, to) = if from_client {
+            (CLIENT, SERVER)
+        } else {
+            (SERVER, CLIENT)
+        };
+        let (key, direction) = FlowKey::new(from, to, Transport::Tcp);
+        let packet = Packet {
+            key,
+            direction,
+            hash: 7,
+            number,
+            time: Timestamp(number * 1_000_000),
+            tcp_flags: flags,
+            sequence,
+            payload_len: u32::try_from(captured).unwrap(),
+            wire_len: u32::try_from(bytes.len()).unwrap(),
+            ethernet_at: u32::MAX,
+            ..Packet::default()
+        };
+        let block = Block {
+            bytes: bytes[..captured].to_vec(),
+            ..Block::default()
+        };
+        shard.packet(&packet, &block, &mut shared);
+    };
+    send(true, 99, tcp_flags::SYN, &[], 0);
+    send(false, 99, tcp_flags::SYN | tcp_flags::ACK, &[], 0);
+    for (from_client, at, bytes, captured) in segments {
+        let sequence = 100 + u32::try_from(*at).unwrap();
+        send(*from_client, sequence, tcp_flags::ACK, bytes, *captured);
+    }
+    shard.finish(&mut shared);
+    let mut records = Vec::new();
+    shared.take_records(&mut records);
+    records.extend(shard.settled().filter_map(|(_, flow)| record(flow)));
+    let [record] = records.try_into().expect("one connection");
+    record
+}
+
+fn tls_record(content: u8, body: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(body.len()).unwrap().to_be_bytes();
+    [&[content, 3, 3], len.as_slice(), body].concat()
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let [_, len @ ..] = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&[kind], len.as_slice(), body].concat()
+}
+
+/// Certificate (RFC 5246 section 7.4.2) with [`DER`] and nothing else in it.
+fn certificate() -> Vec<u8> {
+    let [_, of_one @ ..] = u32::try_from(DER.len()).unwrap().to_be_bytes();
+    let [_, of_all @ ..] = u32::try_from(DER.len() + 3).unwrap().to_be_bytes();
+    message(11, &[&of_all, of_one.as_slice(), DER].concat())
+}
+
+fn client_hello() -> Vec<u8> {
+    let body = [
+        hex!("0303").as_slice(),
+        &[5; 32],
+        &hex!("00 0002 009c 01 00"),
+    ];
+    tls_record(22, &message(1, &body.concat()))
+}
+
+fn server_hello() -> Vec<u8> {
+    let body = [hex!("0303").as_slice(), &[9; 32], &hex!("00 009c 00")];
+    message(2, &body.concat())
+}
+
+/// change_cipher_spec and something encrypted.
+const SEALED: &[u8] = &hex!("14 0303 0001 01  16 0303 0008 a1b2c3d4e5f60718");
+
+/// A handshake of TLS 1.2 of which the server's first flight is `flight`, cut up at `cuts`; `missing` of its segments
+/// are not captured, and of `cut` only so many bytes.
+fn handshake(
+    flight: &[u8],
+    cuts: &[usize],
+    missing: &[usize],
+    cut: Option<(usize, usize)>,
+) -> FlowRecord {
+    let hello = client_hello();
+    let key = [tls_record(22, &message(16, &[0; 34])), SEALED.to_vec()].concat();
+    let ends = [&[0], cuts, &[flight.len()]].concat();
+    let mut segments: Vec<Segment<'_>> = vec![(true, 0, &hello, hello.len())];
+    for (n, place) in ends.windows(2).enumerate() {
+        let bytes = &flight[place[0]..place[1]];
+        let captured = cut.filter(|(of, _)| *of == n).map_or(bytes.len(), |c| c.1);
+        if !missing.contains(&n) {
+            segments.push((false, place[0], bytes, captured));
+        }
+    }
+    segments.push((true, hello.len(), &key, key.len()));
+    segments.push((false, flight.len(), SEALED, SEALED.len()));
+    told(&segments)
+}
+
+#[test]
+fn a_gap_in_a_certificate_takes_the_certificate_and_nothing_else() {
+    // Each message in a record of its own, and all in one.
+    let parts = [server_hello(), certificate(), message(14, &[])];
+    let apart = parts.each_ref().map(|m| tls_record(22, m)).concat();
+    let together = tls_record(22, &parts.concat());
+    let hello_len = server_hello().len();
+    for (name, flight) in [("apart", apart), ("together", together)] {
+        let (a, b) = (hello_len + 200, hello_len + 500);
+        let whole = handshake(&flight, &[a, b], &[], None);
+        let leaf = whole.certificate.as_deref().expect("a certificate");
+        assert_eq!(leaf.key, "RSA-2048", "{name}");
+        assert_eq!(
+            (whole.client_certificate, whole.resumed),
+            (Some(ClientCertificate::NotRequested), Some(false)),
+            "{name}"
+        );
+        for (what, record, missing) in [
+            (
+                "a segment within it",
+                handshake(&flight, &[a, b], &[1], None),
+                b - a,
+            ),
+            (
+                "most of it, with what follows",
+                handshake(&flight, &[a], &[1], None),
+                flight.len() - a,
+            ),
+            (
+                "cut by the snap length",
+                handshake(&flight, &[a, b], &[], Some((1, 10))),
+                b - a - 10,
+            ),
+        ] {
+            let name = format!("{name}, {what}");
+            assert!(record.certificate.is_none(), "{name}");
+            assert_eq!(
+                (
+                    record.negotiated_version,
+                    record.cipher_suite,
+                    record.outcome,
+                    record.cause
+                ),
+                (
+                    whole.negotiated_version,
+                    whole.cipher_suite,
+                    Outcome::Negotiated,
+                    None
+                ),
+                "{name}"
+            );
+            assert_eq!(record.missing_bytes, missing as u64, "{name}");
+            // A CertificateRequest may have been there.
+            assert_eq!(record.client_certificate, None, "{name}");
+            assert_ne!(record.resumed, Some(true), "{name}");
+        }
+        // The ServerHello's end with the Certificate's beginning: nothing is told of what it chose.
+        let record = handshake(&flight, &[hello_len - 10, a], &[1], None);
+        assert_eq!(
+            (
+                record.negotiated_version,
+                record.cipher_suite,
+                record.outcome,
+                record.cause
+            ),
+            (None, None, Outcome::Unknown, Some(Cause::Gap)),
+            "{name}"
+        );
+        assert!(record.certificate.is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_clients_certificate_that_was_lost_was_not_refused_to_be_sent() {
+    let request = message(13, &hex!("01 01 0002 0401 0000"));
+    let flight = [server_hello(), certificate(), request, message(14, &[])].concat();
+    let flight = tls_record(22, &flight);
+    let hello = client_hello();
+    let sent = [
+        tls_record(22, &certificate()),
+        tls_record(22, &message(16, &[0; 34])),
+        SEALED.to_vec(),
+    ]
+    .concat();
+    let none = [
+        tls_record(22, &message(11, &[0; 3])),
+        tls_record(22, &message(16, &[0; 34])),
+        SEALED.to_vec(),
+    ]
+    .concat();
+    let (a, b) = (100, 400);
+    let with = |answer: &[Segment<'_>]| {
+        let opening: [Segment<'_>; 2] = [
+            (true, 0, &hello, hello.len()),
+            (false, 0, &flight, flight.len()),
+        ];
+        let server: Segment<'_> = (false, flight.len(), SEALED, SEALED.len());
+        told(&[opening.as_slice(), answer, &[server]].concat()).client_certificate
+    };
+    let at = hello.len();
+    let part =
+        |from: usize, to: usize| -> Segment<'_> { (true, at + from, &sent[from..to], to - from) };
+    let all = sent.len();
+    assert_eq!(with(&[part(0, all)]), Some(ClientCertificate::Sent));
+    assert_eq!(
+        with(&[(true, at, &none, none.len())]),
+        Some(ClientCertificate::Requested)
+    );
+    assert_eq!(with(&[part(0, a), part(b, all)]), None, "a gap within it");
+    assert_eq!(
+        with(&[part(b, all), part(0, a), part(a, b)]),
+        Some(ClientCertificate::Sent),
+        "in disorder"
+    );
+    assert_eq!(with(&[part(a, all)]), None, "its beginning is missing");
+}
