@@ -15,7 +15,8 @@ Connections stand in the order in which they were opened; where `client_port` is
 
 Debian has no server that speaks TDS: `tds.pcap` is made with a small one of this project's (`clients/tds_server.py`), which speaks PRELOGIN, wraps TLS
 in its packets by Python's ssl, and refuses every login. Nor has it a broker that answers the TLS header of AMQP 1.0: those connections of `amqp.pcap` go to
-`clients/amqp_tls_server.py`, which knows that header and SASL's, and no more.
+`clients/amqp_tls_server.py`, which knows that header and SASL's, and no more. Debian's FreeRDP does not speak RDP over UDP: OpenSSL's ends speak through a tunnel
+of IronRDP's implementation of it (`clients/rdpudp`). The lossy mode is in no capture: none of the two sends it.
 
 To remake them: `captures/make` (all), `captures/make NAME...` (some), `captures/make --list`. It needs root, Debian 12 and Rust, and installs the rest;
 all of them take about twenty minutes.

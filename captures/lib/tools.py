@@ -40,6 +40,7 @@ class Tools:
         self.captures, self.clients, self.cache = captures, captures / "clients", CACHE
         self.python = str(CACHE / "venv" / "bin" / "python")
         self.rustls = str(CACHE / "rustls" / "release" / "rustls-ends")
+        self.rdpudp = str(CACHE / "rdpudp" / "release" / "rdpudp-tunnel")
 
     def install(self):
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -72,5 +73,6 @@ class Tools:
         subprocess.run([self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PIP], check=True)
 
     def _rust(self):
-        subprocess.run(["cargo", "build", "-q", "--release", "--locked"], check=True, cwd=self.clients / "rustls",
-                       env={**os.environ, "CARGO_TARGET_DIR": str(CACHE / "rustls")})
+        for client in ("rustls", "rdpudp"):
+            subprocess.run(["cargo", "build", "-q", "--release", "--locked"], check=True, cwd=self.clients / client,
+                           env={**os.environ, "CARGO_TARGET_DIR": str(CACHE / client)})

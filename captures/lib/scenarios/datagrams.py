@@ -1,6 +1,6 @@
-"""TLS over UDP: DTLS and QUIC."""
+"""TLS over UDP: DTLS, QUIC and RDP."""
 
-from ..ends import gnutls, openssl, quic
+from ..ends import gnutls, openssl, quic, rdpudp
 from ..lab import scenario
 from ..process import Background, run
 from ..said import pick
@@ -54,3 +54,50 @@ def quic_versions(lab):
             log = log_of.wait_for(f'"client_port": {said.port}')
             lab.truth.add(client, server, port, {**said.expectation, "sni": "www.example", "client_alpn": ["hq-interop"], "client_max_version": "TLS 1.3"},
                           said.line, log, said.port, transport="udp")
+
+
+RDP = {"service": "ms-wbt-server", "service_source": "content", "upgrade": None}
+
+
+def through_rdp(lab, client, server, port, version, only, seconds=20):
+    """s_client through a tunnel of its own; what it said, with the tunnel's port."""
+    local = client.next_port()
+    with rdpudp.client(lab.tools, client, local, f"{server.ip}:{port}", version):
+        return openssl.connect(client, f"127.0.0.1:{rdpudp.CLIENT_TCP}", only=only, sni="desk.example", port=local, seconds=seconds)
+
+
+@scenario("rdp-udp.pcap", "RDP over UDP, reliable, versions 1, 2 and 3 of it: TLS 1.0 to 1.3, a client too old for the server; on 3389 and on another port")
+def rdp_udp(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), rdpudp.name(lab.tools))
+    cert = lab.ca.issue("desk.example")
+    lab.start(openssl.server(server, *cert, port=rdpudp.SERVER_TCP))
+    strict = lab.start(openssl.server(server, *cert, "-min_protocol", "TLSv1.2", port=6001))
+    lab.start(rdpudp.server(lab.tools, server, 3389))
+    lab.start(rdpudp.server(lab.tools, server, 13389, 6001))
+    with lab.record(filter="udp"):
+        for version, only in (("3", "TLS 1.0"), ("3", "TLS 1.2"), ("3", "TLS 1.3"), ("2", "TLS 1.0"), ("2", "TLS 1.2"), ("1", "TLS 1.1"), ("1", "TLS 1.3")):
+            said = through_rdp(lab, client, server, 3389, version, only)
+            lab.truth.add(client, server, 3389, said.expect(**RDP, sni="desk.example", client_max_version=only), said.line, f"version {version} of RDP over UDP",
+                          said.port, transport="udp")
+        for version in ("3", "2"):
+            seen = len(strict.lines)
+            said = through_rdp(lab, client, server, 13389, version, "TLS 1.0")
+            log = pick("\n".join(strict.lines[seen:]), "unsupported protocol", "protocol version")
+            refused = {"carrier": "tls", "outcome": "refused-by-server", "cause": "alert protocol_version", "negotiated_version": None, "client_max_version": "TLS 1.0"}
+            lab.truth.add(client, server, 13389, {**RDP, **refused}, said.line, log, said.port, transport="udp")
+
+
+@scenario("rdp-udp-lossy.pcap", "The same over a network that loses, reorders and doubles packets, recorded at the server: payloads sent again under other numbers, in versions 2 and 3")
+def rdp_udp_lossy(lab):
+    client, server = lab.pair()
+    lab.truth.uses(openssl.name(), rdpudp.name(lab.tools), "this project's own lossy wire")
+    lab.start(openssl.server(server, *lab.ca.issue("desk.example"), port=rdpudp.SERVER_TCP))
+    lab.start(rdpudp.server(lab.tools, server, 3389))
+    lab.bad_network(seed=5)
+    with lab.record(where="server", device="eth0", filter="udp"):
+        for version in ("3", "2"):
+            for only in ("TLS 1.0", "TLS 1.2", "TLS 1.3") * 2:
+                said = through_rdp(lab, client, server, 3389, version, only, seconds=30)
+                lab.truth.add(client, server, 3389, said.expect(**RDP, sni="desk.example", client_max_version=only), said.line,
+                              f"version {version} of RDP over UDP", said.port, transport="udp")

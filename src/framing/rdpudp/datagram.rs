@@ -1,6 +1,6 @@
 //! The datagrams of RDP over UDP.
 //!
-//! A connection begins with two padded datagrams, in network byte order ([MS-RDPEUDP] section 2.2.2):
+//! A connection begins with two datagrams, mostly padded, in network byte order ([MS-RDPEUDP] section 2.2.2):
 //! ```text
 //! snSourceAck 32 (all ones in the SYN), uReceiveWindowSize 16, uFlags 16
 //! snInitialSequenceNumber 32, uUpStreamMtu 16, uDownStreamMtu 16     SYN
@@ -63,7 +63,7 @@ pub(super) enum Number {
     Channel(u16),
 }
 
-/// uUpStreamMtu and uDownStreamMtu ([MS-RDPEUDP] section 2.2.2.5), to which the SYN is padded as well.
+/// uUpStreamMtu and uDownStreamMtu ([MS-RDPEUDP] section 2.2.2.5).
 const MTU: std::ops::RangeInclusive<u16> = 1132..=1232;
 
 /// RDPUDP_FEC_HEADER's uFlags ([MS-RDPEUDP] section 2.2.2.1).
@@ -112,7 +112,7 @@ pub fn begins(datagram: &[u8], wire_len: usize) -> bool {
     match Datagram::parse(datagram, wire_len) {
         Some(Datagram::Syn { acknowledges, .. }) => {
             let asks = datagram.starts_with(&[0xff; 4]);
-            asks == acknowledges.is_none() && is_padded(datagram, wire_len)
+            asks == acknowledges.is_none() && is_padded(datagram)
         }
         Some(Datagram::Payload { bytes, missing, .. }) => {
             is_hello(&bytes) || dtls::beginning(&bytes, bytes.len() + missing).is_some()
@@ -133,20 +133,31 @@ pub fn beginning(datagram: &[u8], wire_len: usize) -> Option<u32> {
     }
 }
 
-/// Whether nothing but zeros follows what a SYN holds, up to the length that it must have.
-fn is_padded(datagram: &[u8], wire_len: usize) -> bool {
+/// Whether nothing but zeros follows what a SYN holds. Windows pads it to the MTU, as the specification wants it; others
+/// do not.
+fn is_padded(datagram: &[u8]) -> bool {
     const SYN_LEN: usize = 16;
     const CORRELATION_ID_LEN: usize = 32;
-    const SYNEX_LEN: usize = 4 + 32;
+    const SYNEX_LEN: usize = 4;
+    const COOKIE_HASH_LEN: usize = 32;
     let Some([.., high, low]) = datagram.first_chunk::<8>() else {
         return false;
     };
     let flags = u16::from_be_bytes([*high, *low]);
-    let with = |bit, len| if flags & bit != 0 { len } else { 0 };
-    let len =
-        SYN_LEN + with(flag::CORRELATION_ID, CORRELATION_ID_LEN) + with(flag::SYNEX, SYNEX_LEN);
+    let mut len = SYN_LEN;
+    if flags & flag::CORRELATION_ID != 0 {
+        len += CORRELATION_ID_LEN;
+    }
+    if flags & flag::SYNEX != 0 {
+        let version = datagram.get(len + 2..len + SYNEX_LEN);
+        len += SYNEX_LEN;
+        // Section 2.2.2.9: version 3 in a SYN, not in its answer.
+        if version == Some(&[0x01, 0x01]) && flags & flag::ACK == 0 {
+            len += COOKIE_HASH_LEN;
+        }
+    }
     let padding = datagram.get(len..).unwrap_or_default();
-    u16::try_from(wire_len).is_ok_and(|len| MTU.contains(&len)) && padding.iter().all(|b| *b == 0)
+    padding.iter().all(|byte| *byte == 0)
 }
 
 /// Whether these bytes can be nothing but a record of TLS that begins with a ClientHello or a ServerHello.
@@ -460,7 +471,13 @@ mod tests {
             ("its answer", syn_ack(), true),
             ("with another padding", unpadded, false),
             ("with an MTU out of range", other_mtu, false),
-            ("too short", syn()[..1000].to_vec(), false),
+            ("without padding", syn()[..20].to_vec(), true),
+            ("its answer without", syn_ack()[..20].to_vec(), true),
+            (
+                "with words behind it",
+                [&syn()[..20], b"GET /"].concat(),
+                false,
+            ),
             ("a hello", source(1, &hello), true),
             ("a hello in version 3", channel(&HEAD, 1, &hello), true),
             ("a hello of DTLS", source(1, &lossy_hello), true),
