@@ -358,6 +358,11 @@ fn rdp_over_udp() {
     ];
     let ends = rdp_data(0x1003, &sealed);
     let alert = rdp_data(0x2000_0001, &hex!("15 0301 0002 0246"));
+    let complaint = rdp_data(0x1003, &hex!("15 0301 0002 022a"));
+    let acknowledgement = hex!("20000001 0040 0004  0000 0000").to_vec();
+    let mut busy = vec![(true, &hello[0]), (true, &hello[1]), (false, &answer[0])];
+    busy.extend([(true, &acknowledgement); 64]);
+    busy.push((true, &complaint));
     let opening: [(bool, &[u8]); 2] = [(true, &asks), (false, &answers)];
     for (name, datagrams, want) in [
         (
@@ -383,6 +388,11 @@ fn rdp_over_udp() {
                 (true, &hello[0]),
             ],
             "negotiated TLS 1.0",
+        ),
+        (
+            "an alert behind many acknowledgements",
+            busy,
+            "refused-by-client (alert bad_certificate) TLS 1.0",
         ),
         ("nothing but the opening", vec![], ""),
         (

@@ -1,6 +1,6 @@
 //! The datagrams of RDP over UDP.
 //!
-//! A connection begins with two datagrams, mostly padded, in network byte order ([MS-RDPEUDP] section 2.2.2):
+//! A connection begins with two datagrams, mostly padded, in network byte order (\[MS-RDPEUDP\] section 2.2.2):
 //! ```text
 //! snSourceAck 32 (all ones in the SYN), uReceiveWindowSize 16, uFlags 16
 //! snInitialSequenceNumber 32, uUpStreamMtu 16, uDownStreamMtu 16     SYN
@@ -11,7 +11,7 @@
 //! snResetSeqNum 32                                                   ACK_OF_ACKS
 //! snCoded 32, snSourceStart 32, payload                              DATA without FEC
 //! ```
-//! or, from version 3 on, in little-endian order ([MS-RDPEUDP2] section 2.2.1), with the prefix and the eighth byte
+//! or, from version 3 on, in little-endian order (\[MS-RDPEUDP2\] section 2.2.1), with the prefix and the eighth byte
 //! changed about:
 //! ```text
 //! reserved 1, Packet_Type_Index 4, Short_Packet_Length 3 (from the lowest bit)
@@ -63,10 +63,10 @@ pub(super) enum Number {
     Channel(u16),
 }
 
-/// uUpStreamMtu and uDownStreamMtu ([MS-RDPEUDP] section 2.2.2.5).
+/// uUpStreamMtu and uDownStreamMtu (\[MS-RDPEUDP\] section 2.2.2.5).
 const MTU: std::ops::RangeInclusive<u16> = 1132..=1232;
 
-/// RDPUDP_FEC_HEADER's uFlags ([MS-RDPEUDP] section 2.2.2.1).
+/// RDPUDP_FEC_HEADER's uFlags (\[MS-RDPEUDP\] section 2.2.2.1).
 mod flag {
     pub(super) const SYN: u16 = 0x0001;
     pub(super) const ACK: u16 = 0x0004;
@@ -77,9 +77,13 @@ mod flag {
     pub(super) const CORRELATION_ID: u16 = 0x0800;
     pub(super) const SYNEX: u16 = 0x1000;
     pub(super) const KNOWN: u16 = 0x1fff;
+    /// FIN and SACK_OPTION.
+    pub(super) const UNUSED: u16 = 0x0082;
+    /// What a SYN or its answer may have.
+    pub(super) const OPENING: u16 = SYN | ACK | SYNLOSSY | CORRELATION_ID | SYNEX;
 }
 
-/// Flags of a packet of version 3 ([MS-RDPEUDP2] section 2.2.1.1).
+/// Flags of a packet of version 3 (\[MS-RDPEUDP2\] section 2.2.1.1).
 mod flag2 {
     pub(super) const ACK: u16 = 0x001;
     pub(super) const DATA: u16 = 0x004;
@@ -97,18 +101,25 @@ mod flag2 {
 /// payload that can be nothing but a hello.
 #[inline]
 pub fn begins(datagram: &[u8], wire_len: usize) -> bool {
-    let Some(&[.., high, low]) = datagram.first_chunk::<8>() else {
-        return false;
-    };
-    let flags = u16::from_be_bytes([high, low]);
-    // Most other datagrams are told here.
+    datagram.first_chunk().is_some_and(may_begin) && surely_begins(datagram, wire_len)
+}
+
+/// Whether the first eight bytes do not rule it out: most datagrams of other protocols are told here.
+#[inline]
+fn may_begin([.., high, low]: &[u8; 8]) -> bool {
+    let flags = u16::from_be_bytes([*high, *low]);
     if low & 0x0f == 0 {
-        if low != 0xe0 {
-            return false;
-        }
-    } else if flags & !flag::KNOWN != 0 || flags & (flag::SYN | flag::DATA) == 0 {
-        return false;
+        *low == 0xe0
+    } else if flags & flag::SYN != 0 {
+        flags & !flag::OPENING == 0
+    } else {
+        // Payloads acknowledge as well.
+        let fixed = !flag::KNOWN | flag::DATA | flag::ACK | flag::FEC | flag::UNUSED;
+        flags & fixed == flag::DATA | flag::ACK
     }
+}
+
+fn surely_begins(datagram: &[u8], wire_len: usize) -> bool {
     match Datagram::parse(datagram, wire_len) {
         Some(Datagram::Syn { acknowledges, .. }) => {
             let asks = datagram.starts_with(&[0xff; 4]);
@@ -193,12 +204,10 @@ impl<'a> Datagram<'a> {
             return None;
         }
         if flags & flag::SYN != 0 {
-            const ALLOWED: u16 =
-                flag::SYN | flag::ACK | flag::SYNLOSSY | flag::CORRELATION_ID | flag::SYNEX;
             let initial = u32::from_be_bytes(*reader.array("snInitialSequenceNumber").ok()?);
             let mut mtu = || Some(u16::from_be_bytes(*reader.array("MTU").ok()?));
             let sound = [mtu()?, mtu()?].iter().all(|mtu| MTU.contains(mtu));
-            return (sound && flags & !ALLOWED == 0).then_some(Self::Syn {
+            return (sound && flags & !flag::OPENING == 0).then_some(Self::Syn {
                 acknowledges: (flags & flag::ACK != 0).then_some(source_ack),
                 initial,
                 lossy: flags & flag::SYNLOSSY != 0,

@@ -23,6 +23,8 @@ pub struct RdpUdpReader {
     client: Option<Direction>,
     /// snInitialSequenceNumber of the SYN.
     beginning: Option<u32>,
+    /// Datagrams with a payload.
+    payloads: u32,
     max_message_len: usize,
 }
 
@@ -66,8 +68,9 @@ struct Records {
 const MAX_HELD: usize = 64;
 /// Bytes of them, and of records that are not whole yet.
 const MAX_BYTES: usize = 64 << 10;
-/// The first ChannelSeqNum: [MS-RDPEUDP2] does not say it, Windows sends it.
+/// The first ChannelSeqNum: \[MS-RDPEUDP2\] does not say it, Windows sends it.
 const FIRST_CHANNEL: u32 = 1;
+
 impl RdpUdpReader {
     /// A reader of which nothing is known. Longer handshake messages are passed over.
     pub fn new(max_message_len: usize) -> Self {
@@ -82,6 +85,7 @@ impl RdpUdpReader {
             }),
             client: None,
             beginning: None,
+            payloads: 0,
             max_message_len,
         }
     }
@@ -89,6 +93,11 @@ impl RdpUdpReader {
     /// snInitialSequenceNumber of the SYN, where it was seen.
     pub const fn beginning(&self) -> Option<u32> {
         self.beginning
+    }
+
+    /// Datagrams with a payload so far: the rest acknowledges, or measures the line.
+    pub const fn payloads(&self) -> u32 {
+        self.payloads
     }
 
     /// Takes a datagram of `direction` and tells `sink` what TLS or DTLS said in it, and in how many datagrams. `false`
@@ -113,7 +122,10 @@ impl RdpUdpReader {
                 number,
                 bytes,
                 missing,
-            }) => self.payload(direction, number, &bytes, missing, sink),
+            }) => {
+                self.payloads = self.payloads.saturating_add(1);
+                self.payload(direction, number, &bytes, missing, sink)
+            }
             Some(Datagram::Cut) => {
                 self.lane(direction).cut = true;
                 true
@@ -160,7 +172,7 @@ impl RdpUdpReader {
         }
     }
 
-    /// What waits came before the SYN: it will come again.
+    /// What waits is lost to DTLS, which sends it again.
     fn be_lossy(&mut self) {
         let max = self.max_message_len;
         for lane in &mut self.lanes {
@@ -168,6 +180,7 @@ impl RdpUdpReader {
                 && !records.touched
             {
                 lane.stream = Stream::Lossy(Box::new(DtlsReader::new(max)));
+                lane.payloads = Numbered::new(MAX_HELD, MAX_BYTES);
             }
         }
     }

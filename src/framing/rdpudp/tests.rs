@@ -34,7 +34,7 @@ pub(super) fn channel(head: &[u8], number: u16, payload: &[u8]) -> Vec<u8> {
     wrapped(0xe0, &[head, &number.to_le_bytes(), payload].concat())
 }
 
-/// [MS-RDPEUDP2] section 3.1.1.1.5.1.
+/// \[MS-RDPEUDP2\] section 3.1.1.1.5.1.
 pub(super) fn wrapped(prefix: u8, packet: &[u8]) -> Vec<u8> {
     let mut datagram = [&[prefix], packet].concat();
     datagram.resize(datagram.len().max(8), 0);
