@@ -433,6 +433,16 @@ impl TcpStream {
                     let found =
                         scan::find_hello(bytes, boundaries, context.session.offer.is_some());
                     self.candidate = matches!(found, Found::Maybe { boundary: true, .. });
+                    if let Found::At(at) | Found::Maybe { at, .. } = found
+                        && let Some((begins, layout)) = openvpn::around(bytes, at)
+                    {
+                        self.consumed += begins as u64;
+                        self.reader = Reader::OpenVpn(Box::new(OpenVpnReader::new(
+                            layout,
+                            context.limits.max_handshake_bytes,
+                        )));
+                        continue;
+                    }
                     match found {
                         Found::At(at) => {
                             let begins = self.consumed + at as u64;

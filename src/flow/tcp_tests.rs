@@ -36,6 +36,8 @@ fn told(segments: &[Segment<'_>]) -> FlowRecord {
             time: Timestamp(number * 1_000_000),
             tcp_flags: flags,
             sequence,
+            // Of the SYN.
+            acknowledgment: 100,
             payload_len: u32::try_from(captured).unwrap(),
             wire_len: u32::try_from(bytes.len()).unwrap(),
             ethernet_at: u32::MAX,
@@ -51,7 +53,7 @@ fn told(segments: &[Segment<'_>]) -> FlowRecord {
     send(false, 99, tcp_flags::SYN | tcp_flags::ACK, &[], 0);
     for (from_client, at, bytes, captured) in segments {
         let sequence = 100 + u32::try_from(*at).unwrap();
-        send(*from_client, sequence, tcp_flags::ACK, bytes, *captured);
+        send(*from_client, sequence, 0, bytes, *captured);
     }
     shard.finish(&mut shared);
     let mut records = Vec::new();
@@ -234,4 +236,71 @@ fn a_clients_certificate_that_was_lost_was_not_refused_to_be_sent() {
         "in disorder"
     );
     assert_eq!(with(&[part(a, all)]), None, "its beginning is missing");
+}
+
+/// A packet of OpenVPN's control channel with its length in front: opcode 4, or a reset.
+fn openvpn(opcode: u8, session: u8, id: u8, payload: &[u8]) -> Vec<u8> {
+    let packet = [
+        &[opcode << 3],
+        [session; 8].as_slice(),
+        &[0, 0, 0, 0, id],
+        payload,
+    ]
+    .concat();
+    let len = u16::try_from(packet.len()).unwrap().to_be_bytes();
+    [len.as_slice(), &packet].concat()
+}
+
+/// Regression: where the server's first packet was lost, its hello was found within the next, and what followed was read as
+/// bare records, heads of packets and all: the certificate was one that nobody had sent.
+#[test]
+fn openvpn_whose_beginning_was_lost_is_no_bare_tls() {
+    let flight = [server_hello(), certificate(), message(14, &[])].concat();
+    let flight = tls_record(22, &flight);
+    let client: Vec<Vec<u8>> = [openvpn(7, 1, 0, &[]), openvpn(4, 1, 1, &client_hello())].into();
+    let mut server = vec![openvpn(8, 2, 0, &[])];
+    let pieces = flight.chunks(100).zip(1..);
+    server.extend(pieces.map(|(piece, id)| openvpn(4, 2, id, piece)));
+    let segments = |of: &'static str, from_client: bool, packets: &[Vec<u8>]| {
+        let mut at = 0;
+        let mut segments = Vec::new();
+        for packet in packets {
+            segments.push((of, from_client, at, packet.clone()));
+            at += packet.len();
+        }
+        segments
+    };
+    let all = [
+        segments("client", true, &client),
+        segments("server", false, &server),
+    ]
+    .concat();
+    for (name, lost) in [
+        ("nothing is lost", vec![]),
+        ("the server's reset is lost", vec![("server", 0)]),
+        ("both resets are lost", vec![("client", 0), ("server", 0)]),
+        (
+            "a part of the certificate is lost",
+            vec![("server", 0), ("server", 4)],
+        ),
+    ] {
+        let kept: Vec<Segment<'_>> = all
+            .iter()
+            .filter(|(of, _, at, _)| {
+                let packets = if *of == "client" { &client } else { &server };
+                let place = |n: usize| packets[..n].iter().map(Vec::len).sum::<usize>();
+                !lost.iter().any(|(side, n)| side == of && place(*n) == *at)
+            })
+            .map(|(_, from_client, at, bytes)| (*from_client, *at, bytes.as_slice(), bytes.len()))
+            .collect();
+        let record = told(&kept);
+        assert_eq!(
+            record.negotiated_version.map(|v| v.to_string()).as_deref(),
+            Some("TLS 1.2"),
+            "{name}"
+        );
+        let key = record.certificate.as_deref().map(|leaf| leaf.key.as_str());
+        let whole = !lost.contains(&("server", 4));
+        assert_eq!(key, whole.then_some("RSA-2048"), "{name}");
+    }
 }

@@ -56,6 +56,8 @@ pub enum Begin {
 const MAX_HELD: usize = 24;
 /// Of records that are not whole yet.
 const MAX_BYTES: usize = 64 << 10;
+/// Of a packet's head, with the longest digest, eight acknowledgements and the length in front.
+const MAX_HEAD_LEN: usize = 2 + 1 + 8 + (64 + 8) + 1 + (8 * 4 + 8) + 4;
 /// Digests that --auth may name: none, MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 const HMAC_LENS: [usize; 7] = [0, 20, 32, 64, 16, 28, 48];
 
@@ -116,6 +118,22 @@ pub fn begins(stream: &[u8]) -> Begin {
         None => Begin::Maybe,
         Some(packet) => layout_of(packet, len).map_or(Begin::Other, Begin::OpenVpn),
     }
+}
+
+/// The packet in a stream over TCP whose payload begins at `at` with a hello of TLS: where it begins. Where the stream's
+/// own beginning was not captured, its records must not be taken for bare ones: other packets lie between their parts.
+pub fn around(stream: &[u8], at: usize) -> Option<(usize, Layout)> {
+    let from = at.saturating_sub(MAX_HEAD_LEN);
+    (from..at).find_map(|begin| {
+        let rest = stream.get(begin..)?;
+        let Begin::OpenVpn(layout) = begins(rest) else {
+            return None;
+        };
+        let ([high, low], rest) = rest.split_first_chunk()?;
+        let packet = rest.get(..usize::from(u16::from_be_bytes([*high, *low])))?;
+        let head_len = packet.len() - Packet::parse(packet, layout)?.payload.len();
+        (begin + 2 + head_len == at).then_some((begin, layout))
+    })
 }
 
 /// A packet of the control channel.
@@ -385,13 +403,31 @@ mod tests {
         assert_eq!(seen, ["Alert { level: 2, description: 40 }"]);
     }
 
+    #[test]
+    fn finds_the_packet_around_a_hello() {
+        let head = hex!("0033 20 0102030405060708 01 00000000 1112131415161718 00000001");
+        let hello = hex!("16 0301 00fa 02 0000f6 0303 0000000000000000000000000000");
+        let more = hex!("0012 20 0102030405060708 00 00000002 aabbccdd");
+        let stream = [b"..".as_slice(), &head, &hello, &more].concat();
+        let found = Some((2, Layout { hmac_len: 0 }));
+        let at = 2 + head.len();
+        assert_eq!(around(&stream, at), found);
+        assert_eq!(around(&stream[..at + hello.len()], at), found);
+        assert_eq!(around(&stream, at + 1), None);
+        assert_eq!(around(&stream[at..], 0), None);
+        assert_eq!(
+            around(&[b"250 go ahead\r\n", hello.as_slice()].concat(), 14),
+            None
+        );
+    }
+
     proptest! {
         #[test]
         fn nothing_from_the_wire_panics(bytes: Vec<u8>, wire_len: usize, hmac_len in 0_usize..70) {
             let _ = layout_of(&bytes, bytes.len());
             let mut reader = OpenVpnReader::new(Layout { hmac_len }, 64);
             reader.packet(&bytes, wire_len, &mut |_| {});
-            let _ = begins(&bytes);
+            let _ = (begins(&bytes), around(&bytes, wire_len));
             let mut at = 0;
             reader.stream(&bytes, &mut at, &mut |_| {});
             prop_assert!(at <= bytes.len());
