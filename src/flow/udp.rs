@@ -50,6 +50,8 @@ pub const MAX_PROBED_DATAGRAMS: u32 = 128;
 const MAX_DATAGRAMS: u32 = 256;
 /// Datagrams behind both hellos that may still tell that the handshake failed.
 const MAX_SINCE_ANSWER: u32 = 32;
+/// The same of OpenVPN, which cuts a certificate into pieces of 100 bytes and acknowledges each.
+const MAX_SINCE_OPENVPN_ANSWER: u32 = 256;
 
 impl UdpActive {
     /// An attempt that begins with a datagram of this likeness.
@@ -210,8 +212,11 @@ impl UdpActive {
     /// Whether all is told that can be, or nothing is to be expected.
     pub fn is_settled(&self) -> bool {
         if self.session.answer.is_some() {
-            return self.since_answer > MAX_SINCE_ANSWER
-                || BOTH.iter().all(|d| self.session.is_done(*d));
+            let enough = match &self.carried {
+                Carried::OpenVpn(_) => MAX_SINCE_OPENVPN_ANSWER,
+                _ => MAX_SINCE_ANSWER,
+            };
+            return self.since_answer > enough || BOTH.iter().all(|d| self.session.is_done(*d));
         }
         let joined = match &self.carried {
             Carried::Dtls(readers) => {

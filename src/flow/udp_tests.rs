@@ -310,6 +310,44 @@ fn other_flows_become_nothing() {
     );
 }
 
+/// Regression: 32 datagrams behind the ServerHello were enough, and OpenVPN needs more for a certificate.
+#[test]
+fn openvpn_takes_many_datagrams_for_a_certificate() {
+    const DER: &[u8] = include_bytes!("../../tests/data/certificates/rsa.der");
+    let packet = |opcode: u8, session: u8, id: Option<u8>, payload: &[u8]| {
+        let head = [&[opcode << 3], [session; 8].as_slice(), &[0]].concat();
+        let id = id.map_or(Vec::new(), |id| vec![0, 0, 0, id]);
+        [head, id, payload.to_vec()].concat()
+    };
+    let u24 = |n: usize| [0, (n >> 8) as u8, n as u8];
+    let chain = [&u24(DER.len() + 3), u24(DER.len()).as_slice(), DER].concat();
+    let certificate = [&[11], u24(chain.len()).as_slice(), &chain].concat();
+    let len = u16::try_from(certificate.len()).unwrap().to_be_bytes();
+    let [hello, answer, sealed] = tls_flights();
+    let flight = [
+        &answer,
+        hex!("16 0301").as_slice(),
+        &len,
+        &certificate,
+        &sealed,
+    ]
+    .concat();
+    let mut datagrams = vec![
+        (true, packet(7, 1, Some(0), &[])),
+        (false, packet(8, 2, Some(0), &[])),
+        (true, packet(4, 1, Some(1), &hello)),
+    ];
+    for (piece, id) in flight.chunks(16).zip(1..) {
+        datagrams.push((false, packet(4, 2, Some(id), piece)));
+        datagrams.push((true, packet(5, 1, None, &[])));
+    }
+    assert!((100..250).contains(&datagrams.len()));
+    let datagrams: Vec<(bool, &[u8])> = datagrams.iter().map(|(up, d)| (*up, &d[..])).collect();
+    let records = records(&datagrams);
+    let leaf = records.first().and_then(|r| r.certificate.as_deref());
+    assert_eq!(leaf.map(|leaf| leaf.key.as_str()), Some("RSA-2048"));
+}
+
 /// A SYN of RDP over UDP from this initial sequence number, and its answer.
 fn rdp_opening(initial: u32) -> [Vec<u8>; 2] {
     let number = initial.to_be_bytes();
