@@ -216,7 +216,11 @@ impl UdpActive {
                 Carried::OpenVpn(_) => MAX_SINCE_OPENVPN_ANSWER,
                 _ => MAX_SINCE_ANSWER,
             };
-            return self.since_answer > enough || BOTH.iter().all(|d| self.session.is_done(*d));
+            // A fragment may come behind what ends the handshake.
+            let waits = matches!(&self.carried, Carried::Dtls(readers)
+                if readers.iter().any(DtlsReader::is_waiting));
+            return self.since_answer > enough
+                || !waits && BOTH.iter().all(|d| self.session.is_done(*d));
         }
         let joined = match &self.carried {
             Carried::Dtls(readers) => {

@@ -288,6 +288,11 @@ impl DtlsReader {
         }
     }
 
+    /// Whether fragments of a message are missing.
+    pub const fn is_waiting(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
     /// Whether the snap length cut a message that is not whole.
     pub fn is_cut(&self) -> bool {
         self.parts.iter().any(|part| part.cut)
