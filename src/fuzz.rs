@@ -168,7 +168,7 @@ pub fn rdpudp(bytes: &[u8]) {
 
 /// Datagrams of RADIUS, and what EAP they carry.
 pub fn radius(bytes: &[u8]) {
-    let mut eap = eap::Conversation::new(1 << 12);
+    let mut eap = eap::Conversation::new(radius::SERVICE, 1 << 12);
     for (_, datagram) in datagrams(bytes) {
         let Some(packet) = radius::Packet::parse(datagram, datagram.len()) else {
             continue;

@@ -2,7 +2,7 @@
 //!
 //! Loss never lies: where bytes that would tell are missing, the outcome is unknown, and the cause says so.
 
-use super::radius::Conversation;
+use super::talk::Talk;
 use super::tcp::TcpStream;
 use super::udp::UdpActive;
 use super::{Active, Facts, Flow, Half, LedgerFacts};
@@ -129,16 +129,16 @@ pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Fac
 }
 
 /// The facts of a conversation of EAP, likewise.
-pub fn conclude_eap(conversation: &mut Conversation, end: End) -> Option<Facts> {
-    let client = conversation.client;
-    let session = &conversation.session;
+pub fn conclude_eap(talk: &mut Talk, end: End) -> Option<Facts> {
+    let client = talk.client;
+    let session = &talk.session;
     let tls = session.is_tls();
     // A piece of a conversation, without TLS in it, tells nothing.
-    if conversation.joined && !tls {
+    if talk.joined && !tls {
         return None;
     }
-    let (mut outcome, mut cause) = outcome_eap(conversation, end);
-    let packets = |d: Direction| conversation.halves.get(d.index()).map_or(0, |h| h.packets);
+    let (mut outcome, mut cause) = outcome_eap(talk, end);
+    let packets = |d: Direction| talk.halves.get(d.index()).map_or(0, |h| h.packets);
     let lost = [client, client.flip()]
         .iter()
         .find_map(|d| session.progress.get(d.index())?.unread);
@@ -146,20 +146,20 @@ pub fn conclude_eap(conversation: &mut Conversation, end: End) -> Option<Facts> 
         tls: tls_seen(session, outcome),
         client: packets(client) > 0,
         server: packets(client.flip()) > 0,
-        beginning: conversation.eap.story.began,
-        closed: conversation.eap.ended.is_some(),
+        beginning: talk.eap.story.began,
+        closed: talk.eap.ended.is_some(),
         lost: lost.map(cause_of),
     };
-    let line = verdict::conclude(&conversation.eap.story, &seen);
+    let line = verdict::conclude(&talk.eap.story, &seen);
     if !tls && session.alerts.is_empty() && line.is_none() {
         return None;
     }
     if let Some(line) = line.filter(|_| !tls) {
         (outcome, cause) = in_the_clear(session, client, line);
     }
-    let mid_stream = !conversation.eap.story.began;
+    let mid_stream = !talk.eap.story.began;
     let version = session.version();
-    let story = std::mem::take(&mut conversation.eap.story);
+    let story = std::mem::take(&mut talk.eap.story);
     Some(Facts {
         outcome,
         cause,
@@ -167,24 +167,24 @@ pub fn conclude_eap(conversation: &mut Conversation, end: End) -> Option<Facts> 
         negotiated_source: version.map(|_| NegotiatedSource::ServerHello),
         mid_stream,
         ledger: Some(Box::new(ledger_facts(story, line))),
-        ..facts(&mut conversation.session, client, &conversation.link)
+        ..facts(&mut talk.session, client, &talk.link)
     })
 }
 
 /// The authenticator has the last word, and it says no more than yes or no.
-fn outcome_eap(conversation: &Conversation, end: End) -> (Outcome, Option<Cause>) {
+fn outcome_eap(talk: &Talk, end: End) -> (Outcome, Option<Cause>) {
     const FAILURE: Cause = Cause::Other("eap failure");
-    let session = &conversation.session;
-    let (client, server) = (conversation.client, conversation.client.flip());
+    let session = &talk.session;
+    let (client, server) = (talk.client, talk.client.flip());
     let unread = |direction: Direction| {
         let progress = session.progress.get(direction.index());
         progress.and_then(|p| p.unread).map(cause_of)
     };
     let one_way = |d: Direction| {
-        let half = conversation.halves.get(d.index());
+        let half = talk.halves.get(d.index());
         half.is_none_or(|half| half.packets == 0)
     };
-    let failed = conversation.eap.ended == Some(false);
+    let failed = talk.eap.ended == Some(false);
     let whole = session.progress.iter().all(|p| !p.lost);
     if session.is_tls()
         && let Some((from, alert)) = fatal(session)
@@ -197,7 +197,11 @@ fn outcome_eap(conversation: &Conversation, end: End) -> (Outcome, Option<Cause>
         }
         (true, true) => (Outcome::Negotiated, None),
         (false, true) => {
-            let why = unread(client).unwrap_or(Cause::MidStream);
+            let why = if one_way(client) {
+                Cause::OneWay
+            } else {
+                unread(client).unwrap_or(Cause::MidStream)
+            };
             (Outcome::ServerHelloOnly, Some(why))
         }
         (true, false) if one_way(server) => (Outcome::ClientHelloOnly, Some(Cause::OneWay)),
@@ -206,7 +210,7 @@ fn outcome_eap(conversation: &Conversation, end: End) -> (Outcome, Option<Cause>
             _ if failed => (Outcome::RefusedByServer, Some(FAILURE)),
             (None, End::Evicted) => (Outcome::Unknown, Some(Cause::Evicted)),
             // The server did answer, and what came of it was not seen.
-            (None, _) if conversation.answered => (Outcome::Unknown, Some(Cause::Gap)),
+            (None, _) if talk.answered => (Outcome::Unknown, Some(Cause::Gap)),
             (None, End::CaptureEnd) => (Outcome::NoAnswer, Some(Cause::CaptureEnd)),
             (None, _) => (Outcome::NoAnswer, Some(Cause::Silence)),
         },

@@ -10,6 +10,7 @@ pub mod radius;
 pub mod settled;
 pub mod stream;
 pub mod table;
+pub mod talk;
 pub mod tcp;
 #[cfg(test)]
 mod tcp_tests;

@@ -10,40 +10,22 @@ use std::sync::Arc;
 use super::conclude::{End, conclude_eap};
 use super::followed::ALLOCATION;
 use super::settled::ToldTable;
-use super::{Flow, Half, Link, State};
-use crate::dispatch::{Direction, Packet};
-use crate::framing::eap::{self, Told};
+use super::talk::Talk;
+use super::{Flow, Link};
+use crate::dispatch::Packet;
 use crate::framing::radius::{self, Code};
-use crate::hello::session::{Moment, Session, Tables, Unread};
-use crate::record::{Carrier, Side};
+use crate::hello::session::Tables;
+use crate::record::Side;
 use crate::time::Timestamp;
 
 /// One conversation.
 #[derive(Debug)]
-pub struct Conversation {
-    /// The direction of the requests.
-    pub client: Direction,
-    /// How the two came to TLS.
-    pub eap: eap::Conversation,
-    /// What the hellos told.
-    pub session: Session,
-    /// The frame around it.
-    pub link: Arc<Link>,
-    /// What the packets of each direction were, by [`Direction::index`].
-    pub halves: [Half; 2],
-    /// The snap length cut something off.
-    pub cut: bool,
-    first_packet: u64,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
+struct Conversation {
+    talk: Talk,
     /// Of the last challenge.
     state: Option<Box<[u8]>>,
     /// Identifier and authenticator of the last requests, the newest last.
     requests: Vec<(u8, [u8; 16])>,
-    /// The last of them was answered.
-    pub answered: bool,
-    /// It began before what was seen of it: its State is nobody's.
-    pub joined: bool,
 }
 
 /// All conversations of two endpoints that are under way, oldest first.
@@ -63,7 +45,7 @@ const MAX_REQUESTS: usize = 8;
 /// Requests of conversations that are over.
 const MAX_PAST: usize = 64;
 /// Nanoseconds without a packet after which a conversation is over: servers forget its State earlier.
-const IDLE_NS: u64 = 60 * 1_000_000_000;
+pub(super) const IDLE_NS: u64 = 60 * 1_000_000_000;
 
 impl Conversations {
     /// None yet. Handshake messages longer than `max_message_len` are passed over.
@@ -93,7 +75,7 @@ impl Conversations {
         } else {
             // The newest: identifiers are used again.
             let asked = |c: &Conversation| {
-                !c.answered
+                !c.talk.answered
                     && c.requests
                         .last()
                         .is_some_and(|(id, _)| *id == radius.identifier)
@@ -105,7 +87,7 @@ impl Conversations {
         };
         conversation.packet(packet, &radius, tables);
         if let Some(at) = at
-            && conversation.eap.ended.is_some()
+            && conversation.talk.eap.ended.is_some()
         {
             let conversation = self.running.remove(at);
             self.past.extend(&conversation.requests);
@@ -143,20 +125,14 @@ impl Conversations {
             let oldest = self.running.remove(0);
             self.ended.push((oldest, End::Evicted));
         }
+        let (client, link) = (packet.direction, Arc::clone(link));
+        let mut talk = Talk::new(packet, client, radius::SERVICE, link, self.max_message_len);
+        // Its State is nobody's.
+        talk.joined = radius.state.is_some();
         self.running.push(Conversation {
-            client: packet.direction,
-            eap: eap::Conversation::new(self.max_message_len),
-            session: Session::default(),
-            link: Arc::clone(link),
-            halves: [Half::default(); 2],
-            cut: false,
-            first_packet: packet.number,
-            first_seen: packet.time,
-            last_seen: packet.time,
+            talk,
             state: None,
             requests: Vec::new(),
-            answered: false,
-            joined: radius.state.is_some(),
         });
         Some(self.running.len() - 1)
     }
@@ -165,7 +141,7 @@ impl Conversations {
         while let Some(at) = self
             .running
             .iter()
-            .position(|c| now.since_ns(c.last_seen) > IDLE_NS)
+            .position(|c| now.since_ns(c.talk.last_seen) > IDLE_NS)
         {
             let conversation = self.running.remove(at);
             self.ended.push((conversation, End::Idle));
@@ -184,23 +160,13 @@ impl Conversations {
     /// Makes flows of the conversations of `flow` that ended, as far as they matter.
     pub fn settle(&mut self, flow: &Flow, told: &mut ToldTable, flows: &mut Vec<Flow>) {
         for (mut conversation, end) in self.ended.drain(..) {
-            let Some(facts) = conclude_eap(&mut conversation, end) else {
-                continue;
-            };
-            flows.push(Flow {
-                key: flow.key,
-                hash: flow.hash,
-                first_packet: conversation.first_packet,
-                first_seen: conversation.first_seen,
-                last_seen: conversation.last_seen,
-                halves: conversation.halves,
-                rtt: None,
-                client_hello_bytes: facts.client_hello_bytes,
-                opener: None,
-                first_close: None,
-                state: State::Settled(told.settle(facts)),
-                ticket: 0,
-            });
+            if let Some(facts) = conclude_eap(&mut conversation.talk, end) {
+                flows.push(
+                    conversation
+                        .talk
+                        .into_flow(flow.key, flow.hash, facts, told),
+                );
+            }
         }
     }
 
@@ -214,7 +180,7 @@ impl Conversations {
         let each = self.running.iter().map(|c| {
             let state = c.state.as_deref().map_or(0, <[u8]>::len);
             let requests = c.requests.capacity() * size_of::<(u8, [u8; 16])>();
-            c.eap.memory() + c.session.memory() + state + requests + 2 * ALLOCATION
+            c.talk.memory() + state + requests + 2 * ALLOCATION
         });
         each.sum::<usize>()
             + self.running.capacity() * size_of::<Conversation>()
@@ -224,12 +190,14 @@ impl Conversations {
 
 impl Conversation {
     fn packet(&mut self, packet: &Packet, radius: &radius::Packet<'_>, tables: &mut Tables) {
-        self.last_seen = self.last_seen.max(packet.time);
-        if let Some(half) = self.halves.get_mut(packet.direction.index()) {
-            half.bytes += u64::from(packet.wire_len);
-            half.packets = half.packets.saturating_add(1);
-        }
-        self.cut |= radius.cut;
+        let talk = &mut self.talk;
+        let from = if radius.code == Code::AccessRequest {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        talk.count(packet, from);
+        talk.cut |= radius.cut;
         let request = (radius.identifier, radius.authenticator);
         if radius.code == Code::AccessRequest {
             if self.requests.contains(&request) {
@@ -239,52 +207,24 @@ impl Conversation {
                 self.requests.remove(0);
             }
             self.requests.push(request);
-            self.answered = false;
+            talk.answered = false;
             if let Some(station) = radius.calling_station_id {
-                self.eap.story.name_client(station);
+                talk.eap.story.name_client(station);
             }
         } else {
-            self.answered = true;
+            talk.answered = true;
             if let Some(state) = radius.state {
                 self.state = Some(state.into());
             }
         }
-        let (client, session) = (self.client, &mut self.session);
-        let direction = |side| match side {
-            Side::Client => client,
-            Side::Server => client.flip(),
-        };
-        let time = packet.time;
         if let Some(bytes) = &radius.eap {
-            let mut sink = |side, event: crate::framing::tls::Event<'_>, segments| {
-                let moment = Moment { time, segments };
-                session.on_event(direction(side), event, moment, Carrier::Tls, tables);
-            };
-            let told = self.eap.packet(bytes, radius.cut, &mut sink);
-            if let Told::Lost(side) = told {
-                self.eap.lose(side, &mut sink);
-            }
+            talk.message(bytes, radius.cut, packet.time, tables);
         } else if radius.cut {
-            let side = if radius.code == Code::AccessRequest {
-                Side::Client
-            } else {
-                Side::Server
-            };
-            self.eap.lose(side, &mut |_, _, _| {});
-        }
-        for side in [Side::Client, Side::Server] {
-            if self.eap.is_lost(side) {
-                let why = if self.cut {
-                    Unread::Snaplen
-                } else {
-                    Unread::Gap
-                };
-                session.miss(direction(side), why);
-            }
+            talk.lose(from);
         }
         match radius.code {
-            Code::AccessAccept => self.eap.end(true),
-            Code::AccessReject => self.eap.end(false),
+            Code::AccessAccept => talk.eap.end(true),
+            Code::AccessReject => talk.eap.end(false),
             Code::AccessRequest | Code::AccessChallenge => {}
         }
     }

@@ -7,12 +7,11 @@
 //! EAP goes by turns: each Request has another identifier, which its Response repeats. So a packet that was lost is
 //! noticed, though nothing else numbers the pieces.
 
+use std::hash::BuildHasher as _;
+
 use super::starttls::{Request, Story};
 use super::tls::{Event, Progress, TlsReader};
 use crate::record::Side;
-
-/// IANA's name of what carries it.
-pub const SERVICE: &str = "radius";
 
 /// Code (RFC 3748 section 4).
 mod code {
@@ -68,6 +67,39 @@ pub enum Told {
     Lost(Side),
 }
 
+/// What a packet is, as far as that tells to which conversation it belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Who sent it: the server is the authenticator, who asks.
+    pub from: Side,
+    /// Of the question, which the answer repeats.
+    pub identifier: u8,
+    /// It asks for the identity, or tells it.
+    pub is_identity: bool,
+    /// It is the authenticator's last word.
+    pub is_end: bool,
+}
+
+impl Head {
+    /// Of a packet; `None` where it is none.
+    pub fn of(packet: &[u8]) -> Option<Self> {
+        let [code, identifier, _, _, data @ ..] = packet else {
+            return None;
+        };
+        let is_end = matches!(*code, code::SUCCESS | code::FAILURE);
+        Some(Self {
+            from: match *code {
+                code::RESPONSE => Side::Client,
+                code::REQUEST | code::SUCCESS | code::FAILURE => Side::Server,
+                _ => return None,
+            },
+            identifier: *identifier,
+            is_identity: !is_end && data.first() == Some(&method::IDENTITY),
+            is_end,
+        })
+    }
+}
+
 /// One conversation.
 #[derive(Debug)]
 pub struct Conversation {
@@ -78,6 +110,50 @@ pub struct Conversation {
     readers: [Records; 2],
     request: Option<u8>,
     response: Option<u8>,
+    recent: Recents,
+    method: bool,
+}
+
+/// What each side said last.
+#[derive(Clone, Debug, Default)]
+pub struct Recents([Recent; 2]);
+
+impl Recents {
+    /// Whether this packet was there already, a few turns before.
+    pub fn contain(&self, packet: &[u8]) -> bool {
+        let Some((code, identifier, data)) = split(packet) else {
+            return false;
+        };
+        let side = match code {
+            code::REQUEST => Side::Server,
+            code::RESPONSE => Side::Client,
+            _ => return false,
+        };
+        let recent = self.0.get(index(side));
+        recent.is_some_and(|recent| recent.packets.contains(&Recent::of(identifier, data)))
+    }
+}
+
+/// The last packets of a side, each by its identifier and a hash of its data: the network may bring one again, and late.
+/// (RFC 3748 section 4.1: an identifier alone may come again soon.)
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    packets: [Option<(u8, u32)>; 8],
+    next: usize,
+}
+
+impl Recent {
+    fn of(identifier: u8, data: &[u8]) -> Option<(u8, u32)> {
+        let hash = foldhash::quality::FixedState::with_seed(0).hash_one(data);
+        Some((identifier, hash as u32))
+    }
+
+    fn push(&mut self, packet: Option<(u8, u32)>) {
+        if let Some(slot) = self.packets.get_mut(self.next) {
+            *slot = packet;
+        }
+        self.next = (self.next + 1) % self.packets.len();
+    }
 }
 
 /// The records of one side.
@@ -97,8 +173,8 @@ struct Records {
 const MAX_PENDING_BYTES: usize = 20 << 10;
 
 impl Conversation {
-    /// One of which nothing was seen. Messages longer than `max_message_len` are passed over.
-    pub fn new(max_message_len: usize) -> Self {
+    /// One of which nothing was seen, carried by `service`. Messages longer than `max_message_len` are passed over.
+    pub fn new(service: &'static str, max_message_len: usize) -> Self {
         let records = || Records {
             reader: TlsReader::new(max_message_len),
             pending: Vec::new(),
@@ -108,7 +184,7 @@ impl Conversation {
         };
         Self {
             story: Story {
-                service: Some(SERVICE),
+                service: Some(service),
                 has_ledger: true,
                 ..Story::default()
             },
@@ -116,6 +192,29 @@ impl Conversation {
             readers: [records(), records()],
             request: None,
             response: None,
+            recent: Recents::default(),
+            method: false,
+        }
+    }
+
+    /// The identifiers of the last Request and the last Response.
+    pub const fn turn(&self) -> [Option<u8>; 2] {
+        [self.request, self.response]
+    }
+
+    /// Whether the two came to a method, behind the question for the identity.
+    pub const fn is_at_method(&self) -> bool {
+        self.method
+    }
+
+    /// What was said last: a packet of it may come again.
+    pub const fn recent(&self) -> &Recents {
+        &self.recent
+    }
+
+    fn remember(&mut self, side: Side, identifier: u8, data: &[u8]) {
+        if let Some(recent) = self.recent.0.get_mut(index(side)) {
+            recent.push(Recent::of(identifier, data));
         }
     }
 
@@ -135,34 +234,43 @@ impl Conversation {
         cut: bool,
         sink: &mut impl FnMut(Side, Event<'_>, u32),
     ) -> Told {
-        let Some(([code, identifier, high, low], rest)) = bytes.split_first_chunk::<4>() else {
+        let Some((code, identifier, data)) = split(bytes) else {
             // RFC 3579 section 2.1: an empty one asks the server to begin.
             return Told::More;
         };
-        let len = usize::from(u16::from_be_bytes([*high, *low]));
-        let data = rest
-            .get(..len.saturating_sub(4).min(rest.len()))
-            .unwrap_or_default();
+        if self.recent.contain(bytes) {
+            return Told::Again;
+        }
         let mut told = Told::More;
-        match *code {
+        match code {
             code::REQUEST => {
-                if self.request == Some(*identifier) {
+                if self.request == Some(identifier) {
                     return Told::Again;
                 }
+                self.remember(Side::Server, identifier, data);
                 if self.request.is_some() && self.request != self.response {
                     told = Told::Lost(Side::Client);
                 }
-                self.request = Some(*identifier);
+                // RFC 3748 section 2: that is how the authenticator begins.
+                if self.request.is_none()
+                    && self.response.is_none()
+                    && data.first() == Some(&method::IDENTITY)
+                {
+                    self.story.began = true;
+                }
+                self.request = Some(identifier);
+                self.method |= is_of_method(data);
                 self.request(data);
                 self.tls(Side::Server, data, cut, sink);
             }
             code::RESPONSE => {
-                if self.response == Some(*identifier) {
+                if self.response == Some(identifier) {
                     return Told::Again;
                 }
+                self.remember(Side::Client, identifier, data);
                 let first = self.request.is_none() && self.response.is_none();
                 // RFC 3579 section 2.1: the authenticator may ask for the identity by itself.
-                if self.request != Some(*identifier)
+                if self.request != Some(identifier)
                     && !(first && data.first() == Some(&method::IDENTITY))
                 {
                     told = Told::Lost(Side::Server);
@@ -170,11 +278,12 @@ impl Conversation {
                 if first && data.first() == Some(&method::IDENTITY) {
                     self.story.began = true;
                 }
-                (self.request, self.response) = (Some(*identifier), Some(*identifier));
+                (self.request, self.response) = (Some(identifier), Some(identifier));
+                self.method |= is_of_method(data);
                 self.response(data);
                 self.tls(Side::Client, data, cut, sink);
             }
-            code::SUCCESS | code::FAILURE => self.end(*code == code::SUCCESS),
+            code::SUCCESS | code::FAILURE => self.end(code == code::SUCCESS),
             _ => {}
         }
         told
@@ -313,6 +422,19 @@ const fn index(side: Side) -> usize {
     }
 }
 
+/// Code, identifier and data.
+fn split(packet: &[u8]) -> Option<(u8, u8, &[u8])> {
+    let ([code, identifier, high, low], rest) = packet.split_first_chunk::<4>()?;
+    let len = usize::from(u16::from_be_bytes([*high, *low]));
+    let data = rest.get(..len.saturating_sub(4).min(rest.len()))?;
+    Some((*code, *identifier, data))
+}
+
+fn is_of_method(data: &[u8]) -> bool {
+    data.first()
+        .is_some_and(|kind| !matches!(*kind, method::IDENTITY | method::NOTIFICATION))
+}
+
 /// The TLS data of a Request or Response, and whether it is all there; `None` where there is none.
 fn piece(data: &[u8]) -> Option<(&[u8], bool)> {
     let (kind, rest) = data.split_first()?;
@@ -353,7 +475,7 @@ mod tests {
 
     /// Events of a conversation, `C` and `S` before what each side said; packets are code, identifier, data.
     fn told(packets: &[(u8, u8, &[u8])]) -> (Vec<String>, Conversation) {
-        let mut conversation = Conversation::new(1 << 16);
+        let mut conversation = Conversation::new("radius", 1 << 16);
         let mut events = Vec::new();
         for (code, identifier, data) in packets {
             let mut sink = |side, event: Event<'_>, _| events.push(format!("{side:?} {event:?}"));
@@ -387,6 +509,35 @@ mod tests {
             conversation.story.client_name, None,
             "an identity is nobody's business"
         );
+    }
+
+    #[test]
+    fn a_packet_that_comes_again_late_changes_nothing() {
+        let turns: [(u8, u8, &[u8]); 6] = [
+            IDENTITY,
+            (AUTHENTICATOR, 2, &[25, 0x20]),
+            (PEER, 2, &hex!("19 40 1503")),
+            (AUTHENTICATOR, 3, &[25, 0]),
+            (PEER, 3, &hex!("19 40 0300 02")),
+            (AUTHENTICATOR, 4, &[25, 0]),
+        ];
+        let last: (u8, u8, &[u8]) = (PEER, 4, &hex!("19 00 0228"));
+        for again in turns {
+            let (events, conversation) = told(&[&turns[..], &[again, last]].concat());
+            assert_eq!(events, ["Client Alert { level: 2, description: 40 }"]);
+            assert_eq!(conversation.story.lost, [false; 2]);
+        }
+        // An identifier may come again with something else.
+        let (events, _) = told(&[
+            IDENTITY,
+            (AUTHENTICATOR, 2, &[25, 0x20]),
+            (PEER, 2, &hex!("19 40 1503")),
+            (AUTHENTICATOR, 3, &[25, 0]),
+            (PEER, 3, &hex!("19 40 0300 02")),
+            (AUTHENTICATOR, 2, &[25, 0]),
+            (PEER, 2, &hex!("19 00 0228")),
+        ]);
+        assert_eq!(events, ["Client Alert { level: 2, description: 40 }"]);
     }
 
     #[test]

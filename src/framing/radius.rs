@@ -1,5 +1,7 @@
 //! RADIUS packets (RFC 2865 section 3) as far as EAP travels in them (RFC 3579).
 
+/// IANA's name of it.
+pub const SERVICE: &str = "radius";
 /// Bytes before the attributes.
 const HEADER_LEN: usize = 20;
 /// RFC 2865 section 3; RFC 7499 lets more be told in several packets, not in one.
