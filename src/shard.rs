@@ -655,6 +655,8 @@ impl Shard {
                 if let Some(conversations) = active.conversations() {
                     conversations.end(end);
                     conversations.settle(flow, &mut shared.told, &mut shared.ended);
+                    // Between the same endpoints others begin, and a switch's endpoints stay for years.
+                    flow.state = State::Empty;
                     return;
                 }
                 active.finish(flow.last_seen, &mut shared.tables);

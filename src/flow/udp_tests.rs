@@ -13,7 +13,11 @@ const SERVER: ([u8; 16], u16) = ([2; 16], 4433);
 
 /// Sends datagrams, `true` from the client, 1 ms apart; gives the records.
 fn records(datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord> {
-    let mut shard = Shard::new(Limits::default());
+    records_within(Limits::default(), datagrams)
+}
+
+fn records_within(limits: Limits, datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord> {
+    let mut shard = Shard::new(limits);
     let mut shared = Shared::default();
     for (number, (from_client, payload)) in datagrams.iter().enumerate() {
         let (from, to) = if *from_client {
@@ -524,5 +528,64 @@ fn another_syn_of_rdp_is_another_connection() {
             "refused-by-server (alert protocol_version)",
             "negotiated TLS 1.0"
         ]
+    );
+}
+
+/// A RADIUS packet with an EAP packet in it, and a State where it is not 0.
+fn radius(code: u8, identifier: u8, state: u8, eap: &[u8]) -> Vec<u8> {
+    let mut packet = vec![code, identifier, 0, 0];
+    packet.extend([identifier; 16]);
+    let mut attribute = |kind: u8, value: &[u8]| {
+        packet.extend([kind, 2 + u8::try_from(value.len()).unwrap()]);
+        packet.extend(value);
+    };
+    attribute(79, eap);
+    if state > 0 {
+        attribute(24, &[state; 16]);
+    }
+    let len = u16::try_from(packet.len()).unwrap().to_be_bytes();
+    packet[2..4].copy_from_slice(&len);
+    packet
+}
+
+#[test]
+fn a_switch_whose_conversations_were_given_up_is_listened_to_again() {
+    const REQUEST: u8 = 1;
+    const ACCEPT: u8 = 2;
+    const CHALLENGE: u8 = 11;
+    let limits = Limits {
+        max_followed_bytes: 64 * (16 << 10),
+        ..Limits::default()
+    };
+    let client_hello = [
+        &hex!("02 02 003a  0d 00  16 0301 002d  01 000029  0303")[..],
+        &[7; 32],
+        &hex!("00 0002 c013 01 00"),
+    ]
+    .concat();
+    let server_hello = [
+        &hex!("01 03 0037  0d 00  16 0303 002a  02 000026  0303")[..],
+        &[9; 32],
+        &hex!("00 c013 00"),
+    ]
+    .concat();
+    let identity = hex!("02 01 0006 01 61");
+    let mut all: Vec<(bool, Vec<u8>)> = (100..200)
+        .map(|n| (true, radius(REQUEST, n, 0, &identity)))
+        .collect();
+    all.extend([
+        (true, radius(REQUEST, 1, 0, &identity)),
+        (false, radius(CHALLENGE, 1, 1, &hex!("01 02 0006 0d 20"))),
+        (true, radius(REQUEST, 2, 1, &client_hello)),
+        (false, radius(CHALLENGE, 2, 2, &server_hello)),
+        (true, radius(REQUEST, 3, 2, &hex!("02 03 0006 0d 00"))),
+        (false, radius(ACCEPT, 3, 0, &hex!("03 03 0004"))),
+    ]);
+    let datagrams: Vec<_> = all.iter().map(|(from, d)| (*from, d.as_slice())).collect();
+    let records = records_within(limits, &datagrams);
+    let last = records.last().expect("it is told of");
+    assert_eq!(
+        (last.first_packet, last.outcome),
+        (101, Outcome::Negotiated)
     );
 }
