@@ -105,7 +105,7 @@ fn read(
         }
         match reader.record(line.trim_end()) {
             Ok(mut record) => {
-                record.route = options.ours.route(record.client_ip, record.server_ip);
+                record.route = options.ours.route_of(&record);
                 judge.judge(&mut record);
                 if let Some(pseudonyms) = pseudonyms {
                     pseudonyms.redact(&mut record);

@@ -686,7 +686,7 @@ impl<'a> Worker<'a> {
                 if let Some(losses) = self.losses {
                     losses.mark(&mut record);
                 }
-                record.route = self.ours.route(record.client_ip, record.server_ip);
+                record.route = self.ours.route_of(&record);
                 self.judge.judge(&mut record);
                 if let Some(pseudonyms) = &self.pseudonyms {
                     pseudonyms.redact(&mut record);

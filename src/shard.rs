@@ -390,7 +390,7 @@ impl Shard {
                 return;
             }
             let link = link_of(&mut shared.links, packet, block);
-            let ports = [Direction::Up, Direction::Down].map(|d| flow.key.source(d).1);
+            let ports = [Direction::Up, Direction::Down].map(|d| flow.key.port(d));
             let ledger = LedgerSlot::Untried(Ends {
                 opener: flow.opener,
                 ports,
@@ -805,8 +805,8 @@ pub fn record(flow: &Flow) -> Option<FlowRecord> {
     let facts = &*settled.told;
     let rare = settled.rare.as_deref();
     let (client, server) = (facts.client, facts.client.flip());
-    let (client_ip, client_port) = flow.key.source(client);
-    let (server_ip, server_port) = flow.key.source(server);
+    let (client_ip, client_port) = flow.key.source(client).unzip();
+    let (server_ip, server_port) = flow.key.source(server).unzip();
     let (client_half, server_half) = (flow.half(client), flow.half(server));
     let mac = |d: Direction| settled.link.macs.get(d.index()).copied().flatten();
     let answer = facts.answer.as_deref();
@@ -882,12 +882,12 @@ pub fn record(flow: &Flow) -> Option<FlowRecord> {
 /// The service as the talk in the clear told it, else as the server's port or the ALPN says.
 fn service_of(
     ledger: &LedgerFacts,
-    server_port: u16,
+    server_port: Option<u16>,
     alpn: Option<&str>,
 ) -> (Option<&'static str>, Option<&'static str>) {
     if let Some(told) = ledger.service {
         // RFC 6409 section 3.1: submission is SMTP at a port of its own.
-        let service = if told == "smtp" && server_port == 587 {
+        let service = if told == "smtp" && server_port == Some(587) {
             "submission"
         } else {
             told
@@ -899,7 +899,7 @@ fn service_of(
     let port = match &ledger.via_target {
         Some(target) if tunnel => target.rsplit(':').next().and_then(|port| port.parse().ok()),
         _ if tunnel => None,
-        _ => Some(server_port),
+        _ => server_port,
     };
     let by_port = port.and_then(service::by_port);
     let by_alpn = || {
@@ -913,12 +913,12 @@ fn service_of(
 fn flow_id(flow: &Flow) -> u64 {
     let mut hasher = SipHasher13::new();
     for direction in [Direction::Up, Direction::Down] {
-        let (ip, port) = flow.key.source(direction);
-        match ip {
-            std::net::IpAddr::V4(v4) => hasher.write(&v4.octets()),
-            std::net::IpAddr::V6(v6) => hasher.write(&v6.octets()),
+        match flow.key.source(direction) {
+            Some((std::net::IpAddr::V4(v4), _)) => hasher.write(&v4.octets()),
+            Some((std::net::IpAddr::V6(v6), _)) => hasher.write(&v6.octets()),
+            None => hasher.write(&flow.key.station(direction).unwrap_or_default()),
         }
-        hasher.write(&port.to_be_bytes());
+        hasher.write(&flow.key.port(direction).to_be_bytes());
     }
     hasher.write(&[flow.key.transport() as u8]);
     hasher.write(&flow.first_seen.0.to_be_bytes());

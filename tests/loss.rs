@@ -5,7 +5,7 @@
 //! alone whose names it holds, with commas between them.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+
 use std::path::Path;
 
 use hellotap::capture::{FileSource, Next};
@@ -13,7 +13,7 @@ use hellotap::config::Limits;
 use hellotap::decode::{Decoder, LinkType};
 use hellotap::dispatch::{Transport, tcp_flags};
 use hellotap::hello::version::ProtocolVersion;
-use hellotap::record::{FlowRecord, Outcome, Version};
+use hellotap::record::{FlowRecord, Host, Outcome, Version};
 use hellotap::replay::{OwnedFrame, replay};
 
 /// Captures that lack packets as they are: what is told of a flow in them may hang on their order.
@@ -30,9 +30,9 @@ fn a_damaged_capture_tells_the_intact_versions_or_none() {
             let damaged = damage(&frames, &mut random);
             tried += 1;
             for record in tls_records(&damaged, &Limits::default()) {
-                let known = truth.get(&ends(&record)).map(Vec::as_slice);
-                if let Err(lie) = check(&record, known) {
-                    let whole: Vec<String> = known.unwrap_or_default().iter().map(brief).collect();
+                let known = of_ends(&truth, &ends(&record));
+                if let Err(lie) = check(&record, &known) {
+                    let whole: Vec<String> = known.iter().map(|whole| brief(whole)).collect();
                     lies.push(format!(
                         "{name} variant {variant}: {:?}: {lie}\n  told   {}\n  intact {}",
                         ends(&record),
@@ -79,7 +79,7 @@ fn a_hello_that_overtakes_its_syn_is_of_the_new_connection() {
 
 /// Captures in which an answer that overtakes its question leaves a handshake unread: EAP goes by turns, and a turn out of
 /// its turn is one that is missing. It becomes unknown, never another version: the other test holds that.
-const OVERTAKEN: &[&str] = &["radius"];
+const OVERTAKEN: &[&str] = &["radius", "eapol"];
 
 /// Where nothing is missing, nothing may become unknown: packets that come twice, that overtake each other a little,
 /// and segments that are cut otherwise tell the same.
@@ -126,6 +126,9 @@ fn what_loses_nothing_changes_nothing() {
                 }
             }
             for ends in got.keys().filter(|ends| !intact.contains_key(*ends)) {
+                if kind == "reordered" && OVERTAKEN.iter().any(|o| name.starts_with(o)) {
+                    continue;
+                }
                 wrong.push(format!(
                     "{name} variant {variant}, {kind}: {ends:?} is new: {:?}",
                     got.get(ends)
@@ -149,14 +152,30 @@ fn tls_records(frames: &[OwnedFrame], limits: &Limits) -> Vec<FlowRecord> {
 }
 
 /// The transport and the two endpoints, the smaller first. Connections that reuse a port share them.
-type Ends = (Transport, (IpAddr, u16), (IpAddr, u16));
+type Ends = (Transport, (Host, Option<u16>), (Host, Option<u16>));
 
 fn ends(record: &FlowRecord) -> Ends {
     let (client, server) = (
-        (record.client_ip, record.client_port),
-        (record.server_ip, record.server_port),
+        (record.client(), record.client_port),
+        (record.server(), record.server_port),
     );
     (record.transport, client.min(server), client.max(server))
+}
+
+/// The records of two endpoints. Where damage left one of them unknown, it may be any.
+fn of_ends<'r>(truth: &'r BTreeMap<Ends, Vec<FlowRecord>>, ends: &Ends) -> Vec<&'r FlowRecord> {
+    let known: Vec<_> = [ends.1.0, ends.2.0]
+        .into_iter()
+        .filter(|host| *host != Host::Unknown)
+        .collect();
+    if known.len() == 2 {
+        return truth.get(ends).into_iter().flatten().collect();
+    }
+    let of_them = |record: &&FlowRecord| {
+        let hosts = [record.client(), record.server()];
+        record.transport == ends.0 && known.iter().all(|host| hosts.contains(host))
+    };
+    truth.values().flatten().filter(of_them).collect()
 }
 
 /// What the intact capture tells of the connections between two endpoints.
@@ -168,19 +187,19 @@ fn by_ends(records: Vec<FlowRecord>) -> BTreeMap<Ends, Vec<FlowRecord>> {
     truth
 }
 
-fn check(record: &FlowRecord, intact: Option<&[FlowRecord]>) -> Result<(), &'static str> {
+fn check(record: &FlowRecord, intact: &[&FlowRecord]) -> Result<(), &'static str> {
     match (record.negotiated_version, record.outcome, record.cause) {
         (None, Outcome::Negotiated, _) => return Err("negotiated, and no version"),
         (None, _, None) => return Err("no version, and no cause"),
         _ => {}
     }
-    let Some(intact) = intact else {
+    if intact.is_empty() {
         return if record.negotiated_version.is_none() {
             Ok(())
         } else {
             Err("a version where there was no TLS")
         };
-    };
+    }
     // All that it tells is of one connection, not some of one and some of another.
     if intact.iter().any(|whole| tells_no_more(record, whole)) {
         Ok(())

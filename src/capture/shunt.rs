@@ -5,7 +5,7 @@
 
 use std::collections::HashMap as StdHashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuHashMap};
@@ -366,7 +366,9 @@ pub type RawKey = [u64; 5];
 pub fn raw_key(key: &FlowKey) -> RawKey {
     let mut bytes = [0; 40];
     let ends = [Direction::Up, Direction::Down].map(|direction| key.source(direction));
-    for (index, (ip, port)) in ends.into_iter().enumerate() {
+    for (index, end) in ends.into_iter().enumerate() {
+        // Stations without addresses are in no flow table, and so in no map.
+        let (ip, port) = end.unwrap_or((IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0));
         let ip = match ip {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
             IpAddr::V6(v6) => v6.octets(),

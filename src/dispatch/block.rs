@@ -60,7 +60,7 @@ pub struct Tick {
     pub last: bool,
 }
 
-/// One TCP segment or UDP datagram: header facts, and where its payload lies in the [`Block`].
+/// One TCP segment, UDP datagram or frame of EAPOL: header facts, and where its payload lies in the [`Block`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Packet {
     /// The flow.
@@ -69,7 +69,7 @@ pub struct Packet {
     pub direction: Direction,
     /// Whether the payload lies in [`Block::extra`].
     pub in_extra: bool,
-    /// TCP flags (RFC 9293 section 3.1), 0 for UDP.
+    /// TCP flags (RFC 9293 section 3.1), else 0.
     pub tcp_flags: u8,
     /// Keyed hash of `key`.
     pub hash: u64,
@@ -77,7 +77,7 @@ pub struct Packet {
     pub number: u64,
     /// When it was captured.
     pub time: Timestamp,
-    /// Sequence number, 0 for UDP.
+    /// Sequence number of TCP, else 0.
     pub sequence: u32,
     /// Acknowledgment number; meaningless without the ACK flag.
     pub acknowledgment: u32,

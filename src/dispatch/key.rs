@@ -12,14 +12,18 @@ pub enum Transport {
     Tcp = 6,
     /// RFC 768.
     Udp = 17,
+    /// None: a frame of IEEE 802.1X between two stations of a link, which have no addresses but their MAC addresses. (The
+    /// number is one that no protocol over IP can have: IANA reserves it.)
+    Eapol = 255,
 }
 
 impl Transport {
-    /// The contract's name.
-    pub const fn name(self) -> &'static str {
+    /// The contract's name; `None` where there is no transport protocol.
+    pub const fn name(self) -> Option<&'static str> {
         match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
+            Self::Tcp => Some("tcp"),
+            Self::Udp => Some("udp"),
+            Self::Eapol => None,
         }
     }
 }
@@ -53,7 +57,8 @@ impl Direction {
 /// Two endpoints and a transport, the smaller endpoint first, so that both directions have one key.
 ///
 /// VLAN and tunnel are not part of it: a mirror port may show one direction of a connection inside a tunnel and the
-/// other bare. IPv4 addresses are kept in their IPv6-mapped form (RFC 4291 section 2.5.5.2).
+/// other bare. IPv4 addresses are kept in their IPv6-mapped form (RFC 4291 section 2.5.5.2), and MAC addresses as
+/// [`of_mac`] has them: the transport says what they are, so that no key of one kind equals one of the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowKey {
     addresses: [[u8; 16]; 2],
@@ -85,13 +90,43 @@ impl FlowKey {
         )
     }
 
-    /// The endpoint that sends in `direction`.
-    pub fn source(&self, direction: Direction) -> (IpAddr, u16) {
-        let [low, high] = self.addresses;
-        match direction {
-            Direction::Up => (ip(low), self.ports[0]),
-            Direction::Down => (ip(high), self.ports[1]),
+    /// The key of a talk between two stations of a link, whose direction up is the client's; zeros where a MAC address is
+    /// not known. It names the flow, and is looked for in no table.
+    pub const fn of_stations(client: [u8; 6], server: [u8; 6]) -> Self {
+        Self {
+            addresses: [of_mac(client), of_mac(server)],
+            ports: [0; 2],
+            transport: Transport::Eapol,
         }
+    }
+
+    /// The endpoint that sends in `direction`; `None` where it has no network address.
+    pub fn source(&self, direction: Direction) -> Option<(IpAddr, u16)> {
+        let [low, high] = self.addresses;
+        let address = match direction {
+            Direction::Up => low,
+            Direction::Down => high,
+        };
+        (self.transport != Transport::Eapol).then(|| (ip(address), self.port(direction)))
+    }
+
+    /// The port that it sends from; 0 where there are none.
+    pub const fn port(&self, direction: Direction) -> u16 {
+        let [low, high] = self.ports;
+        match direction {
+            Direction::Up => low,
+            Direction::Down => high,
+        }
+    }
+
+    /// The MAC address that sends in `direction`, where that is all that the key knows of it; zeros: not even that.
+    pub fn station(&self, direction: Direction) -> Option<[u8; 6]> {
+        let [low, high] = self.addresses;
+        let [mac @ .., _, _, _, _, _, _, _, _, _, _] = match direction {
+            Direction::Up => low,
+            Direction::Down => high,
+        };
+        (self.transport == Transport::Eapol).then_some(mac)
     }
 
     /// The transport.
@@ -105,6 +140,13 @@ impl FlowKey {
 pub fn mapped(v4: [u8; 4]) -> [u8; 16] {
     let [a, b, c, d] = v4;
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}
+
+/// A MAC address in the room of an IP address.
+#[inline]
+pub const fn of_mac(mac: [u8; 6]) -> [u8; 16] {
+    let [a, b, c, d, e, f] = mac;
+    [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
 fn ip(bytes: [u8; 16]) -> IpAddr {
@@ -132,8 +174,14 @@ impl Hasher {
     }
 
     /// The hash of `key`; both directions of a connection have the same.
+    ///
+    /// All of EAPOL has one: both ends of a conversation may send to a group's address, so that no frame names both, and
+    /// whoever pairs them has to see all of them. There are few: some dozen when a device comes, none while it is there.
     #[inline]
     pub fn hash(&self, key: &FlowKey) -> u64 {
+        if key.transport == Transport::Eapol {
+            return 0;
+        }
         let mut state = self.0.build_hasher();
         let [low, high] = key.addresses;
         state.write_u128(u128::from_ne_bytes(low));
@@ -152,6 +200,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_key_stays_small() {
+        assert!(size_of::<FlowKey>() <= 40);
+    }
+
     proptest! {
         #[test]
         fn both_directions_have_one_key_and_one_hash(a: [u8; 16], b: [u8; 16], p: u16, q: u16) {
@@ -160,6 +213,21 @@ mod tests {
             prop_assert_eq!(there, back);
             prop_assert_eq!(Hasher::fixed().hash(&there), Hasher::fixed().hash(&back));
             prop_assert_eq!(there.source(way), back.source(return_way.flip()));
+        }
+
+        #[test]
+        fn stations_are_no_hosts(a: [u8; 6], b: [u8; 6]) {
+            let (there, way) = FlowKey::new((of_mac(a), 0), (of_mac(b), 0), Transport::Eapol);
+            prop_assert_eq!((there.station(way), there.station(way.flip())), (Some(a), Some(b)));
+            prop_assert_eq!(there.source(way), None);
+            let stations = FlowKey::of_stations(a, b);
+            prop_assert_eq!((stations.station(Direction::Up), stations.station(Direction::Down)), (Some(a), Some(b)));
+            for transport in [Transport::Tcp, Transport::Udp] {
+                let (host, _) = FlowKey::new((of_mac(a), 0), (of_mac(b), 0), transport);
+                prop_assert_ne!(there, host);
+                prop_assert_eq!(host.station(way), None);
+            }
+            prop_assert_eq!(Hasher::random().hash(&there), Hasher::random().hash(&stations));
         }
     }
 }

@@ -7,7 +7,7 @@ mod block;
 mod key;
 
 pub use block::{Block, Lane, Packet, Tick, tcp_flags};
-pub use key::{Direction, FlowKey, Hasher, Transport, mapped};
+pub use key::{Direction, FlowKey, Hasher, Transport, mapped, of_mac};
 
 /// Shards of the flow table. Fixed, so that what a cap evicts depends on the trace and never on `--workers`.
 pub const SHARDS: usize = 64;

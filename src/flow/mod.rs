@@ -454,7 +454,7 @@ impl Flow {
     /// Who is the client as far as TCP and the ports tell.
     pub fn likely_client(&self) -> Direction {
         self.opener.unwrap_or_else(|| {
-            let ports = [Direction::Up, Direction::Down].map(|d| self.key.source(d).1);
+            let ports = [Direction::Up, Direction::Down].map(|d| self.key.port(d));
             let [up, down] = ports;
             if up >= down {
                 Direction::Up

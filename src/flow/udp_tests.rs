@@ -259,7 +259,7 @@ fn relayed_by_turn() {
         (record.carrier, record.outcome),
         (Some(Carrier::Dtls), Outcome::Negotiated)
     );
-    assert_eq!((record.client_port, record.first_packet), (50000, 1));
+    assert_eq!((record.client_port, record.first_packet), (Some(50000), 1));
 }
 
 #[test]
@@ -494,7 +494,7 @@ fn rdp_over_udp() {
                     Some(Carrier::Tls),
                     Some("ms-wbt-server"),
                     Some("content"),
-                    50000
+                    Some(50000)
                 ),
                 "{name}"
             );

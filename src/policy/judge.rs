@@ -494,8 +494,8 @@ struct RoleKey {
     banner: Option<Box<str>>,
     client_name: Option<Box<str>>,
     certificate: Option<Arc<Certificate>>,
-    port: u16,
-    route: Route,
+    port: Option<u16>,
+    route: Option<Route>,
 }
 
 impl RoleKey {
@@ -575,7 +575,7 @@ fn relays_mail(record: &FlowRecord) -> bool {
     let named = record.client_name.as_deref().is_some_and(|name| {
         name.contains('.') && !name.starts_with('[') && name.parse::<Ipv4Addr>().is_err()
     });
-    record.service == Some("smtp") && record.server_port == 25 && named
+    record.service == Some("smtp") && record.server_port == Some(25) && named
 }
 
 const fn both(a: Option<Act>, b: Option<Act>) -> Option<Act> {

@@ -35,7 +35,7 @@ impl Role {
         {
             return true;
         }
-        if record.route == Route::Inbound
+        if record.route == Some(Route::Inbound)
             && let Some(name) = &record.client_name
             && any(&self.banner, name)
         {
@@ -50,6 +50,8 @@ impl Role {
         {
             return true;
         }
-        self.port.contains(&record.server_port)
+        record
+            .server_port
+            .is_some_and(|port| self.port.contains(&port))
     }
 }

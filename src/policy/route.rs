@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use crate::record::Route;
+use crate::record::{FlowRecord, Route};
 
 /// A range of addresses: an address and the length of its prefix (RFC 4632, RFC 4291 section 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,12 @@ impl Networks {
         self.0.iter().any(|range| range.contains(address))
     }
 
-    /// The way a flow goes.
+    /// The way a flow goes; `None` where the frames have no network addresses.
+    pub fn route_of(&self, record: &FlowRecord) -> Option<Route> {
+        Some(self.route(record.client_ip?, record.server_ip?))
+    }
+
+    /// The way from a client to a server.
     pub fn route(&self, client: IpAddr, server: IpAddr) -> Route {
         match (self.contains(client), self.contains(server)) {
             (true, false) => Route::Outbound,

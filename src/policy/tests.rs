@@ -930,7 +930,7 @@ fn the_facts_of_today_and_the_offer_of_tomorrow() {
 fn an_upgrade_may_go_on_without() {
     let mail = |port: u16, name: &str| FlowRecord {
         service: Some(if port == 25 { "smtp" } else { "submission" }),
-        server_port: port,
+        server_port: Some(port),
         client_name: Some(name.into()),
         upgrade: Some(Upgrade::Upgraded),
         continued_in_clear: Some(false),

@@ -65,11 +65,11 @@ impl ConnectorKey {
     pub(super) fn of(record: &FlowRecord) -> Option<Self> {
         let service = record.service.filter(|s| MAIL.contains(s))?;
         Some(Self {
-            route: record.route,
+            route: record.route?,
             role: record.role.clone(),
             service,
-            address: record.server_ip,
-            port: record.server_port,
+            address: record.server_ip?,
+            port: record.server_port?,
         })
     }
 }
@@ -118,7 +118,7 @@ impl Connector {
                 .count(super::device::shortened(name), MAX_DEVICES),
             None => self
                 .devices
-                .count(record.client_ip.to_string().into(), MAX_DEVICES),
+                .count(record.client().to_string().into(), MAX_DEVICES),
         };
         self.sessions_of_other_devices += u64::from(!counted);
         if let Some(sni) = &record.sni {

@@ -2,13 +2,12 @@
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
 use super::evidence::Evidences;
-use super::{Act, FlowRecord, Hours, Mac, Outcome, Route, SmallMap, Verdict, Version};
+use super::{Act, FlowRecord, Host, Hours, Mac, Outcome, Route, SmallMap, Verdict, Version};
 use crate::hello::Offer;
 use crate::hello::version::is_grease;
 use crate::policy::simulate::Chosen;
@@ -18,7 +17,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceKey {
     /// The client's address.
-    pub address: IpAddr,
+    pub address: Host,
     /// Its hardware address, which may be a router's: see [`super::Tally::settle`].
     pub mac: Option<Mac>,
     /// Which of its TLS stacks; `None` where no ClientHello was read.
@@ -29,7 +28,7 @@ impl DeviceKey {
     /// Of the flow's client.
     pub fn of(record: &FlowRecord) -> Self {
         Self {
-            address: record.client_ip,
+            address: record.client(),
             mac: record.client_mac,
             stack: record
                 .offer
@@ -128,9 +127,9 @@ impl Judgements {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerKey {
     /// The server's address.
-    pub address: IpAddr,
+    pub address: Host,
     /// Its port.
-    pub port: u16,
+    pub port: Option<u16>,
     /// The name that the client asked for.
     pub sni: Option<Arc<str>>,
     /// What is spoken.
@@ -260,7 +259,7 @@ impl Device {
                 peer.negotiated.count(record.negotiated_version, MAX_WORDS);
                 peer.outcomes.count(record.outcome, usize::MAX);
                 peer.judgements.add(record);
-                peer.route = peer.route.max(Some(record.route));
+                peer.route = peer.route.max(record.route);
                 if record.role > peer.role {
                     peer.role.clone_from(&record.role);
                 }
@@ -324,9 +323,9 @@ impl Device {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerKey {
     /// The address.
-    pub address: IpAddr,
+    pub address: Host,
     /// The port.
-    pub port: u16,
+    pub port: Option<u16>,
 }
 
 /// One server, as its clients found it.
@@ -341,12 +340,12 @@ pub struct Server {
     /// Flows by the version that it chose.
     pub negotiated: SmallMap<Option<Version>, u64>,
     /// Clients, as far as they were counted one by one.
-    pub clients: SmallMap<IpAddr, u64>,
+    pub clients: SmallMap<Host, u64>,
     /// Flows of clients beyond that.
     pub flows_of_other_clients: u64,
     /// Verdicts of its flows, those left out in which only the client has to change.
     pub judgements: Judgements,
-    /// Whether it is one of ours: by the routes of its flows.
+    /// Whether it is one of ours: by the routes of its flows; one without is on a link of ours.
     pub ours: bool,
     /// Flows.
     pub flows: u64,
@@ -362,13 +361,13 @@ impl Server {
         }
         self.services.count(record.service, MAX_WORDS);
         self.negotiated.count(record.negotiated_version, MAX_WORDS);
-        if !self.clients.count(record.client_ip, MAX_CLIENTS) {
+        if !self.clients.count(record.client(), MAX_CLIENTS) {
             self.flows_of_other_clients += 1;
         }
         if record.act != Some(Act::Client) {
             self.judgements.add(record);
         }
-        self.ours |= matches!(record.route, Route::Inbound | Route::Internal);
+        self.ours |= matches!(record.route, None | Some(Route::Inbound | Route::Internal));
         self.flows += 1;
     }
 
@@ -415,7 +414,7 @@ fn cmp_peer(key: &PeerKey, record: &FlowRecord) -> Ordering {
         service,
     } = key;
     address
-        .cmp(&record.server_ip)
+        .cmp(&record.server())
         .then_with(|| port.cmp(&record.server_port))
         .then_with(|| cmp_name(sni.as_ref(), record.sni.as_ref()))
         .then_with(|| service.cmp(&record.service))
@@ -423,7 +422,7 @@ fn cmp_peer(key: &PeerKey, record: &FlowRecord) -> Ordering {
 
 fn peer_key(record: &FlowRecord) -> PeerKey {
     PeerKey {
-        address: record.server_ip,
+        address: record.server(),
         port: record.server_port,
         sni: record.sni.as_ref().map(shared),
         service: record.service,

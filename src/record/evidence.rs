@@ -1,10 +1,9 @@
 //! A few flows kept of each device, so that a verdict can be looked up in the packets.
 
 use std::cmp::{Ordering, Reverse};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Act, Cause, FlowRecord, Outcome, Upgrade, Verdict, Version};
+use super::{Act, Cause, FlowRecord, Host, Outcome, Upgrade, Verdict, Version};
 use crate::hello::Offer;
 use crate::hello::registry::CipherSuite;
 use crate::policy::simulate::Chosen;
@@ -19,8 +18,8 @@ pub struct Evidence {
     pub first_packet: u64,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
-    pub server_ip: IpAddr,
-    pub server_port: u16,
+    pub server: Host,
+    pub server_port: Option<u16>,
     pub sni: Option<Box<str>>,
     pub service: Option<&'static str>,
     pub upgrade: Option<Upgrade>,
@@ -42,7 +41,7 @@ impl Evidence {
             first_packet: record.first_packet,
             first_seen: record.first_seen,
             last_seen: record.last_seen,
-            server_ip: record.server_ip,
+            server: record.server(),
             server_port: record.server_port,
             sni: record.sni.as_deref().map(super::device::shortened),
             service: record.service,

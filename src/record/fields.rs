@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use super::{Alert, Cause, Certificate, FlowRecord, Mac, Version};
+use super::{Alert, Cause, Certificate, FlowRecord, Host, Mac, Version};
 use crate::hello::Offer;
 use crate::hello::registry::{AlertDescription, CipherSuite, Id, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion;
@@ -251,11 +251,11 @@ impl FlowRecord {
         sink.number(name!("first_packet"), Some(self.first_packet));
         sink.time(name!("first_seen"), Some(self.first_seen));
         sink.time(name!("last_seen"), Some(self.last_seen));
-        sink.word(name!("transport"), Some(self.transport.name()));
-        sink.word(name!("client_ip"), Some(self.client_ip));
-        sink.number(name!("client_port"), Some(self.client_port.into()));
-        sink.word(name!("server_ip"), Some(self.server_ip));
-        sink.number(name!("server_port"), Some(self.server_port.into()));
+        sink.word(name!("transport"), self.transport.name());
+        sink.word(name!("client_ip"), self.client_ip);
+        sink.number(name!("client_port"), self.client_port.map(u64::from));
+        sink.word(name!("server_ip"), self.server_ip);
+        sink.number(name!("server_port"), self.server_port.map(u64::from));
         sink.word(name!("client_mac"), self.client_mac);
         sink.word(name!("server_mac"), self.server_mac);
         sink.numbers(name!("vlan"), self.vlans.iter().map(u64::from));
@@ -372,7 +372,7 @@ impl FlowRecord {
         sink.word(name!("verdict"), Some(self.verdict.name()));
         sink.words(name!("reasons"), Some(self.reasons.iter().copied()));
         sink.word(name!("act"), self.act.map(|v| v.name()));
-        sink.word(name!("route"), Some(self.route.name()));
+        sink.word(name!("route"), self.route.map(|v| v.name()));
         sink.text(name!("role"), self.role.as_deref());
     }
 
@@ -458,6 +458,16 @@ impl Word for Mac {
                 out.push(b':');
             }
             out.extend_from_slice(&hex(*octet));
+        }
+    }
+}
+
+impl Word for Host {
+    fn append(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Ip(ip) => ip.append(out),
+            Self::Mac(mac) => mac.append(out),
+            Self::Unknown => out.extend_from_slice(self.to_string().as_bytes()),
         }
     }
 }
@@ -608,13 +618,17 @@ mod tests {
         }
         same(Version::Tls12OrLater);
         same(Mac([0, 0x1b, 0xa9, 0xff, 9, 0x10]));
+        same(Host::Mac(Mac([0, 0x1b, 0xa9, 0xff, 9, 0x10])));
+        same(Host::Unknown);
         same(Alert {
             from: Side::Server,
             fatal: true,
             description: AlertDescription(70),
         });
         for address in ["0.0.0.0", "192.0.2.255", "2001:db8::1", "::ffff:1.2.3.4"] {
-            same(address.parse::<IpAddr>().expect("an address"));
+            let address = address.parse::<IpAddr>().expect("an address");
+            same(address);
+            same(Host::Ip(address));
         }
     }
 

@@ -7,6 +7,7 @@ mod connector;
 mod device;
 mod evidence;
 mod fields;
+mod host;
 mod hours;
 mod loss;
 mod outcome;
@@ -23,6 +24,7 @@ pub use device::{Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey
 pub use evidence::{Evidence, Evidences};
 pub(crate) use fields::decimal;
 pub use fields::{FIELDS, FieldSink, Name, OfferFields, Rendered, Word};
+pub use host::Host;
 pub use hours::Hours;
 pub use loss::{Drops, Losses};
 pub use outcome::{
@@ -104,10 +106,10 @@ pub struct FlowRecord {
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     pub transport: Transport,
-    pub client_ip: IpAddr,
-    pub client_port: u16,
-    pub server_ip: IpAddr,
-    pub server_port: u16,
+    pub client_ip: Option<IpAddr>,
+    pub client_port: Option<u16>,
+    pub server_ip: Option<IpAddr>,
+    pub server_port: Option<u16>,
     pub client_mac: Option<Mac>,
     pub server_mac: Option<Mac>,
     pub vlans: Vlans,
@@ -164,7 +166,8 @@ pub struct FlowRecord {
     pub verdict: Verdict,
     pub reasons: Vec<&'static str>,
     pub act: Option<Act>,
-    pub route: Route,
+    /// `None` where there are no network addresses.
+    pub route: Option<Route>,
     pub role: Option<Arc<str>>,
 }
 
@@ -177,10 +180,10 @@ impl Default for FlowRecord {
             first_seen: Timestamp::default(),
             last_seen: Timestamp::default(),
             transport: Transport::Tcp,
-            client_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            client_port: 0,
-            server_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            server_port: 0,
+            client_ip: Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            client_port: Some(0),
+            server_ip: Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            server_port: Some(0),
             client_mac: None,
             server_mac: None,
             vlans: Vlans::default(),
@@ -233,7 +236,7 @@ impl Default for FlowRecord {
             verdict: Verdict::Unknown,
             reasons: Vec::new(),
             act: None,
-            route: Route::Transit,
+            route: Some(Route::Transit),
             role: None,
         }
     }

@@ -26,8 +26,9 @@ impl Pseudonyms {
     /// Replaces every name and address in `record`.
     pub fn redact(&self, record: &mut FlowRecord) {
         record.flow_id = self.hash("flow", &record.flow_id.to_be_bytes());
-        record.client_ip = self.address(record.client_ip);
-        record.server_ip = self.address(record.server_ip);
+        for ip in [&mut record.client_ip, &mut record.server_ip] {
+            *ip = ip.map(|ip| self.address(ip));
+        }
         for mac in [&mut record.client_mac, &mut record.server_mac] {
             *mac = mac.map(|mac| self.mac(mac));
         }
@@ -116,7 +117,7 @@ mod tests {
         .flatten()
         .map(String::from)
         .collect();
-        secrets.extend([record.client_ip, record.server_ip].map(|ip| format!("\"{ip}\"")));
+        secrets.extend([record.client(), record.server()].map(|host| format!("\"{host}\"")));
         secrets.extend(
             [record.client_mac, record.server_mac]
                 .into_iter()
@@ -136,6 +137,25 @@ mod tests {
         for secret in secrets {
             assert!(!line.contains(&secret), "{secret} is in {line}");
         }
+    }
+
+    #[test]
+    fn stations_without_addresses_have_none_after_it() {
+        let mut record = FlowRecord {
+            transport: crate::dispatch::Transport::Eapol,
+            client_ip: None,
+            client_port: None,
+            server_ip: None,
+            server_port: None,
+            client_mac: Some(Mac([0, 0x1b, 0xa9, 1, 2, 3])),
+            server_mac: None,
+            ..samples::full_record()
+        };
+        let before = record.client();
+        Pseudonyms::new([7; 16]).redact(&mut record);
+        assert_eq!((record.client_ip, record.server_ip), (None, None));
+        assert_ne!(record.client(), before);
+        assert_eq!(record.server(), crate::record::Host::Unknown);
     }
 
     #[test]

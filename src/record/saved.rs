@@ -44,11 +44,11 @@ struct Line {
     first_packet: u64,
     first_seen: String,
     last_seen: String,
-    transport: String,
-    client_ip: IpAddr,
-    client_port: u16,
-    server_ip: IpAddr,
-    server_port: u16,
+    transport: Option<String>,
+    client_ip: Option<IpAddr>,
+    client_port: Option<u16>,
+    server_ip: Option<IpAddr>,
+    server_port: Option<u16>,
     client_mac: Option<String>,
     server_mac: Option<String>,
     #[serde(default)]
@@ -153,11 +153,7 @@ impl Reader {
             first_packet: line.first_packet,
             first_seen: time(&line.first_seen)?,
             last_seen: time(&line.last_seen)?,
-            transport: match line.transport.as_str() {
-                "tcp" => Transport::Tcp,
-                "udp" => Transport::Udp,
-                other => return Err(unknown("transport", other)),
-            },
+            transport: transport(&line)?,
             client_ip: line.client_ip,
             client_port: line.client_port,
             server_ip: line.server_ip,
@@ -349,6 +345,30 @@ impl Reader {
     }
 }
 
+/// Without a transport there are neither addresses nor ports, and with one there are all four.
+fn transport(line: &Line) -> Result<Transport, String> {
+    let transport = match line.transport.as_deref() {
+        Some("tcp") => Transport::Tcp,
+        Some("udp") => Transport::Udp,
+        Some(other) => return Err(unknown("transport", other)),
+        None => Transport::Eapol,
+    };
+    let is_wanted = transport != Transport::Eapol;
+    for (name, is_there) in [
+        ("client_ip", line.client_ip.is_some()),
+        ("client_port", line.client_port.is_some()),
+        ("server_ip", line.server_ip.is_some()),
+        ("server_port", line.server_port.is_some()),
+    ] {
+        if is_there != is_wanted {
+            let is = if is_there { "not null" } else { "null" };
+            let other = line.transport.as_deref().unwrap_or("null");
+            return Err(format!("{name} is {is} where transport is {other}"));
+        }
+    }
+    Ok(transport)
+}
+
 fn certificate(line: &Line) -> Result<Option<Arc<Certificate>>, String> {
     if [
         &line.certificate_sha256,
@@ -446,4 +466,57 @@ fn alert(text: &str) -> Result<Alert, String> {
         fatal: level == "fatal",
         description: description(name)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{append_ndjson, samples};
+
+    #[test]
+    fn addresses_are_there_where_a_transport_is() {
+        let line = |record: &FlowRecord| {
+            let mut line = Vec::new();
+            append_ndjson(record, &mut line);
+            String::from_utf8(line).expect("UTF-8")
+        };
+        let ip = samples::full_record();
+        let station = FlowRecord {
+            transport: Transport::Eapol,
+            client_ip: None,
+            client_port: None,
+            server_ip: None,
+            server_port: None,
+            route: None,
+            ..samples::full_record()
+        };
+        let mut reader = Reader::default();
+        for record in [&ip, &station] {
+            let read = reader.record(line(record).trim_end()).expect("it is whole");
+            assert_eq!(read.transport, record.transport);
+            assert_eq!(
+                (read.client(), read.server()),
+                (record.client(), record.server())
+            );
+            assert_eq!(
+                (read.client_port, read.server_port),
+                (record.client_port, record.server_port)
+            );
+        }
+        let nowhere = line(&FlowRecord {
+            client_ip: None,
+            ..ip
+        });
+        let somewhere = line(&FlowRecord {
+            server_port: Some(1),
+            ..station
+        });
+        for (line, why) in [
+            (nowhere, "client_ip is null where transport is tcp"),
+            (somewhere, "server_port is not null where transport is null"),
+        ] {
+            let error = reader.record(line.trim_end()).expect_err(why);
+            assert_eq!(error, why);
+        }
+    }
 }

@@ -237,7 +237,10 @@ impl Tally {
         let behind_routers: Vec<DeviceKey> = self
             .devices
             .keys()
-            .filter(|key| key.mac.is_some_and(|mac| routers.contains(&mac)))
+            .filter(|key| {
+                // One that is known by it alone is the router itself.
+                key.address.ip().is_some() && key.mac.is_some_and(|mac| routers.contains(&mac))
+            })
             .copied()
             .collect();
         for key in behind_routers {
@@ -283,7 +286,7 @@ impl Tally {
         // A server's packets alone tell nothing of the client's stack, but the client is known all the same.
         let device = place(&mut self.devices, DeviceKey::of(record), self.max_devices);
         let key = ServerKey {
-            address: record.server_ip,
+            address: record.server(),
             port: record.server_port,
         };
         Places {
@@ -298,7 +301,7 @@ impl Tally {
         let mut addresses: Vec<_> = self
             .devices
             .keys()
-            .filter(|key| key.address.is_ipv4())
+            .filter(|key| key.address.ip().is_some_and(|ip| ip.is_ipv4()))
             .filter_map(|key| Some((key.mac?, key.address)))
             .collect();
         addresses.sort_unstable();
@@ -424,11 +427,11 @@ mod tests {
                     FlowRecord {
                         // As good as unique, as packet numbers are.
                         first_packet: time,
-                        client_ip: [10, 0, 0, client].into(),
+                        client_ip: Some([10, 0, 0, client].into()),
                         client_mac: (mac > 0).then_some(Mac([2, 0, 0, 0, 0, mac])),
                         client_name: (mac > 1).then(|| format!("host-{client}").into()),
-                        server_ip: [192, 0, 2, server].into(),
-                        server_port: 25,
+                        server_ip: Some([192, 0, 2, server].into()),
+                        server_port: Some(25),
                         sni: (server > 0).then(|| format!("mx{server}").into()),
                         service: (server > 1).then_some("smtp"),
                         offer: (version > 0).then(|| Arc::new(offer)),
@@ -440,7 +443,7 @@ mod tests {
                         reasons: vec!["min-version"],
                         act: Act::ALL.get(route).copied(),
                         outcome: Outcome::ALL[outcome],
-                        route: Route::ALL[route],
+                        route: Some(Route::ALL[route]),
                         hello_us: us,
                         ..FlowRecord::default()
                     }
@@ -528,8 +531,8 @@ mod tests {
     fn a_full_tally_goes_on_counting() {
         let records: Vec<_> = (0..10_u8)
             .map(|i| FlowRecord {
-                client_ip: [10, 0, 0, i].into(),
-                server_ip: [192, 0, 2, i].into(),
+                client_ip: Some([10, 0, 0, i].into()),
+                server_ip: Some([192, 0, 2, i].into()),
                 ..FlowRecord::default()
             })
             .collect();
@@ -543,7 +546,7 @@ mod tests {
     #[test]
     fn the_mac_of_a_router_is_nobodys() {
         let flow = |host: u8, mac: u8| FlowRecord {
-            client_ip: [10, 0, 0, host].into(),
+            client_ip: Some([10, 0, 0, host].into()),
             client_mac: Some(Mac([2, 0, 0, 0, 0, mac])),
             ..FlowRecord::default()
         };

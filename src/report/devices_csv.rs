@@ -61,13 +61,18 @@ fn cells(device: DeviceJson, hours: u64) -> Vec<String> {
     let mut servers: Vec<String> = device
         .servers
         .iter()
-        .map(|s| format!("{}:{}", s.sni.as_ref().unwrap_or(&s.address), s.port))
+        .map(|s| {
+            let name = s.sni.as_ref().or(s.address.as_ref());
+            let name = name.map_or("", String::as_str);
+            s.port
+                .map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
+        })
         .collect();
     if device.servers_not_listed > 0 {
         servers.push(format!("(and {} more)", device.servers_not_listed));
     }
     vec![
-        device.address,
+        device.address.unwrap_or_default(),
         device.mac.unwrap_or_default(),
         device.vendor.unwrap_or_default().into(),
         device.names.join(" "),

@@ -30,7 +30,7 @@ struct SavedPolicy {
 
 #[derive(Clone, Debug, Deserialize)]
 struct SavedDevice {
-    address: String,
+    address: Option<String>,
     mac: Option<String>,
     #[serde(default)]
     names: Vec<String>,
@@ -58,7 +58,7 @@ impl Saved {
     }
 
     fn machines(&self) -> Vec<Machine> {
-        let mut machines = BTreeMap::<(String, Option<String>), Machine>::new();
+        let mut machines = BTreeMap::<(Option<String>, Option<String>), Machine>::new();
         for device in &self.devices {
             let machine = machines
                 .entry((device.address.clone(), device.mac.clone()))
@@ -72,7 +72,7 @@ impl Saved {
 /// A device with all of its TLS stacks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Machine {
-    address: String,
+    address: Option<String>,
     mac: Option<String>,
     names: BTreeSet<String>,
     verdict: &'static str,
@@ -112,6 +112,10 @@ impl Machine {
             self.verdict = rank.name();
             self.reasons.extend(device.reasons.iter().cloned());
         }
+    }
+
+    fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or("address not seen")
     }
 
     fn is_in_the_clear(&self) -> bool {
@@ -351,7 +355,7 @@ fn device(page: &mut Page<'_>, line: &Line) -> io::Result<()> {
     page.line(&[
         (
             line.change.look(),
-            format!("  {}", escape::for_terminal(&machine.address)),
+            format!("  {}", escape::for_terminal(machine.address())),
         ),
         (Look::Strong, format!("  {}", names.join(", "))),
         (Look::Dim, format!("  {}", escape::for_terminal(mac))),

@@ -15,6 +15,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::{Summary, json, numbers};
+use crate::record::Host;
 
 const TEMPLATE: &str = include_str!("html/report.html");
 const CSS: &str = include_str!("html/report.css");
@@ -65,11 +66,13 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         numbers::percent(part, whole)
     });
     environment.add_filter("counts", counts);
-    environment.add_filter("endpoint", |address: String, port: u16| {
-        if address.contains(':') {
-            format!("[{address}]:{port}")
-        } else {
-            format!("{address}:{port}")
+    environment.add_filter("endpoint", |address: Option<String>, port: Option<u16>| {
+        let address = address.unwrap_or_else(|| Host::Unknown.to_string());
+        match port {
+            Some(port) if address.contains(':') => format!("[{address}]:{port}"),
+            Some(port) => format!("{address}:{port}"),
+            // The hardware address of a station, which has no ports.
+            None => address,
         }
     });
     environment.add_filter("gzip_base64", gzip_base64);

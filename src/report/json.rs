@@ -15,7 +15,7 @@ use crate::hello::registry::CipherSuite;
 use crate::policy::Policy;
 use crate::policy::simulate::Chosen;
 use crate::record::{
-    Connector, ConnectorKey, Device, DeviceKey, Evidence, Judgements, Peer, PeerKey, Server,
+    Connector, ConnectorKey, Device, DeviceKey, Evidence, Host, Judgements, Peer, PeerKey, Server,
     ServerKey, SmallMap, Verdict, Word,
 };
 use crate::time::Timestamp;
@@ -179,8 +179,8 @@ pub(super) struct EvidenceJson {
     first_packet: u64,
     first_seen: String,
     last_seen: String,
-    server: String,
-    port: u16,
+    server: Option<String>,
+    port: Option<u16>,
     sni: Option<String>,
     service: Option<&'static str>,
     upgrade: Option<&'static str>,
@@ -219,7 +219,7 @@ struct Totals {
 
 #[derive(Serialize)]
 pub(super) struct DeviceJson {
-    pub(super) address: String,
+    pub(super) address: Option<String>,
     pub(super) mac: Option<String>,
     pub(super) vendor: Option<&'static str>,
     pub(super) names: Vec<String>,
@@ -248,8 +248,8 @@ pub(super) struct DeviceJson {
 
 #[derive(Serialize)]
 pub(super) struct PeerJson {
-    pub(super) address: String,
-    pub(super) port: u16,
+    pub(super) address: Option<String>,
+    pub(super) port: Option<u16>,
     pub(super) sni: Option<String>,
     pub(super) service: Option<&'static str>,
     pub(super) role: Option<String>,
@@ -264,8 +264,8 @@ pub(super) struct PeerJson {
 
 #[derive(Serialize)]
 struct ServerJson {
-    address: String,
-    port: u16,
+    address: Option<String>,
+    port: Option<u16>,
     ours: bool,
     names: Vec<String>,
     banners: Vec<String>,
@@ -528,7 +528,7 @@ fn evidence(flow: &Evidence, offer: Option<&Offer>) -> EvidenceJson {
         first_packet: flow.first_packet,
         first_seen: time(flow.first_seen),
         last_seen: time(flow.last_seen),
-        server: word(flow.server_ip),
+        server: known_address(flow.server),
         port: flow.server_port,
         sni: flow.sni.as_deref().map(Into::into),
         service: flow.service,
@@ -571,7 +571,7 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
     }
     let judgements = &device.judgements;
     DeviceJson {
-        address: word(key.address),
+        address: known_address(key.address),
         mac: key.mac.map(word),
         vendor: key.mac.and_then(vendor),
         names: names(&device.names),
@@ -633,7 +633,7 @@ fn reasons(policy: &Policy, judgements: &Judgements) -> Vec<&'static str> {
 
 fn peer(policy: &Policy, key: &PeerKey, peer: &Peer) -> PeerJson {
     PeerJson {
-        address: word(key.address),
+        address: known_address(key.address),
         port: key.port,
         sni: key.sni.as_deref().map(Into::into),
         service: key.service,
@@ -650,7 +650,7 @@ fn peer(policy: &Policy, key: &PeerKey, peer: &Peer) -> PeerJson {
 
 fn server(policy: &Policy, key: &ServerKey, server: &Server) -> ServerJson {
     ServerJson {
-        address: word(key.address),
+        address: known_address(key.address),
         port: key.port,
         ours: server.ours,
         names: names(&server.snis),
@@ -712,6 +712,11 @@ fn names(names: &SmallMap<impl Ord + AsRef<str>, u64>) -> Vec<String> {
 
 fn time(time: Timestamp) -> String {
     time.to_string()
+}
+
+/// The address as reports have it; `None` where it is not known.
+pub fn known_address(host: Host) -> Option<String> {
+    (host != Host::Unknown).then(|| word(host))
 }
 
 pub(super) fn word(word: impl Word) -> String {

@@ -26,7 +26,7 @@ pub use csv::{append_csv, append_csv_header};
 pub use devices_csv::write_devices_csv;
 pub(crate) use escape::for_terminal;
 pub use html::write_html;
-pub use json::write_json;
+pub use json::{known_address, write_json};
 pub use ndjson::append_ndjson;
 pub use text::{Style, write_text};
 

@@ -28,10 +28,10 @@ pub(crate) fn full_record() -> FlowRecord {
         first_packet: 17,
         first_seen: Timestamp(1_795_420_800_000_000_001),
         last_seen: Timestamp(1_795_420_801_500_000_000),
-        client_ip: "10.20.0.21".parse().expect("an address"),
-        client_port: 49_152,
-        server_ip: "2001:db8::25".parse().expect("an address"),
-        server_port: 587,
+        client_ip: Some("10.20.0.21".parse().expect("an address")),
+        client_port: Some(49_152),
+        server_ip: Some("2001:db8::25".parse().expect("an address")),
+        server_port: Some(587),
         client_mac: Some(Mac([2, 0, 0x0a, 0x14, 0, 0x15])),
         server_mac: Some(Mac([2, 0, 0, 0, 0, 1])),
         vlans,
@@ -126,7 +126,7 @@ pub(crate) fn full_record() -> FlowRecord {
         verdict: Verdict::Breaks,
         reasons: vec!["min-version", "cert-sha1"],
         act: Some(Act::Server),
-        route: Route::Outbound,
+        route: Some(Route::Outbound),
         role: Some("SMTP AUTH submission".into()),
         ..FlowRecord::default()
     }
@@ -155,12 +155,12 @@ fn flow(
         first_packet: n + 1,
         first_seen,
         last_seen: Timestamp(first_seen.0 + MINUTE),
-        client_ip,
-        client_port: 40_000 + n as u16,
+        client_ip: Some(client_ip),
+        client_port: Some(40_000 + n as u16),
         client_mac: client_mac(client_ip),
         vlans,
-        server_ip,
-        server_port: server.1,
+        server_ip: Some(server_ip),
+        server_port: Some(server.1),
         sni: server.2.map(Into::into),
         service: match server.1 {
             25 => Some("smtp"),
@@ -195,7 +195,7 @@ fn flow(
         },
         negotiated_version: chosen.map(Version::Exact),
         hello_us: chosen.map(|_| 8_000 + n * 100),
-        route: Networks::default().route(client_ip, server_ip),
+        route: Some(Networks::default().route(client_ip, server_ip)),
         ..FlowRecord::default()
     };
     Judge::new(&m365(), None).judge(&mut record);

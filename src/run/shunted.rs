@@ -144,7 +144,7 @@ impl Shunted {
             }
         } else {
             let reach = match packet.key.transport() {
-                Transport::Udp => None,
+                Transport::Udp | Transport::Eapol => None,
                 Transport::Tcp => self.maps.reach(&key),
             };
             // The kernel may be at the next connection between these endpoints already.

@@ -2,17 +2,28 @@
 
 use std::collections::HashSet;
 use std::io::BufReader;
-use std::net::IpAddr;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::trouble::{Kind, Trouble};
 use crate::record::{FlowRecord, Verdict};
+use crate::report::known_address;
 
 /// Which client had which trouble with which server.
 #[derive(Debug, Default)]
-pub struct Baseline(HashSet<(IpAddr, String, u16, String)>);
+pub struct Baseline(HashSet<Known>);
+
+/// A trouble that was there before.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Known {
+    client: Option<String>,
+    /// Address or name.
+    server: Option<String>,
+    port: Option<u16>,
+    /// Outcome or verdict.
+    word: String,
+}
 
 /// A report that cannot be compared with; one line.
 #[derive(Debug, thiserror::Error)]
@@ -31,14 +42,14 @@ struct Report {
 
 #[derive(Deserialize)]
 struct Device {
-    address: IpAddr,
+    address: Option<String>,
     servers: Vec<Server>,
 }
 
 #[derive(Deserialize)]
 struct Server {
-    address: IpAddr,
-    port: u16,
+    address: Option<String>,
+    port: Option<u16>,
     sni: Option<String>,
     outcome: serde_json::Map<String, serde_json::Value>,
     verdict: String,
@@ -63,17 +74,22 @@ impl Baseline {
             ));
         }
         let mut troubles = HashSet::new();
-        for device in report.devices {
-            for server in device.servers {
+        for device in &report.devices {
+            for server in &device.servers {
                 let words = server.outcome.keys().chain([&server.verdict]);
                 for word in words {
                     // A provider's addresses change from day to day, its names seldom.
-                    let mut add = |host: String| {
-                        troubles.insert((device.address, host, server.port, word.clone()));
+                    let mut add = |host: Option<&String>| {
+                        troubles.insert(Known {
+                            client: device.address.clone(),
+                            server: host.cloned(),
+                            port: server.port,
+                            word: word.clone(),
+                        });
                     };
-                    add(server.address.to_string());
+                    add(server.address.as_ref());
                     if let Some(name) = &server.sni {
-                        add(name.clone());
+                        add(Some(name));
                     }
                 }
             }
@@ -87,16 +103,19 @@ impl Baseline {
             Kind::WillBreak => Verdict::Breaks.name(),
             Kind::Fails | Kind::Clear => record.outcome.name(),
         };
-        let had = |host: &str| {
-            let key = (
-                record.client_ip,
-                host.to_owned(),
-                record.server_port,
-                word.to_owned(),
-            );
-            self.0.contains(&key)
+        let had = |server: Option<String>| {
+            self.0.contains(&Known {
+                client: known_address(record.client()),
+                server,
+                port: record.server_port,
+                word: word.to_owned(),
+            })
         };
-        !had(&record.server_ip.to_string()) && !record.sni.as_deref().is_some_and(had)
+        let by_name = record
+            .sni
+            .as_deref()
+            .is_some_and(|name| had(Some(name.into())));
+        !by_name && !had(known_address(record.server()))
     }
 }
 
@@ -108,9 +127,9 @@ mod tests {
 
     fn flow(client: u8, server: u8, outcome: Outcome, verdict: Verdict) -> FlowRecord {
         FlowRecord {
-            client_ip: [10, 0, 0, client].into(),
-            server_ip: [192, 0, 2, server].into(),
-            server_port: 587,
+            client_ip: Some([10, 0, 0, client].into()),
+            server_ip: Some([192, 0, 2, server].into()),
+            server_port: Some(587),
             sni: (server < 10).then(|| "smtp.example".into()),
             outcome,
             verdict,

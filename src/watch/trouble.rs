@@ -1,9 +1,8 @@
 //! The devices that fail or go to cleartext, the newest first.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
-use crate::record::{FlowRecord, Outcome, Upgrade, Verdict};
+use crate::record::{FlowRecord, Host, Outcome, Upgrade, Verdict};
 use crate::report::for_terminal;
 use crate::time::Timestamp;
 
@@ -39,7 +38,7 @@ pub struct Trouble {
     /// How often.
     pub flows: u64,
     /// Who.
-    pub client: IpAddr,
+    pub client: Host,
     /// What the client calls itself.
     pub client_name: Option<String>,
     /// With whom: name or address, and port.
@@ -105,14 +104,20 @@ impl Trouble {
             .as_deref()
             .or(record.server_name_banner.as_deref());
         let server = match name {
-            Some(name) => format!("{}:{}", for_terminal(&short(name)), record.server_port),
-            None => std::net::SocketAddr::new(record.server_ip, record.server_port).to_string(),
+            Some(name) => {
+                let name = for_terminal(&short(name));
+                match record.server_port {
+                    Some(port) => format!("{name}:{port}"),
+                    None => name,
+                }
+            }
+            None => record.server().with_port(record.server_port),
         };
         Some(Self {
             kind,
             last: record.last_seen,
             flows: 1,
-            client: record.client_ip,
+            client: record.client(),
             client_name: record
                 .client_name
                 .as_deref()
@@ -246,7 +251,7 @@ mod tests {
         let flow = |client: u8, second: u64| {
             let record = FlowRecord {
                 outcome: Outcome::NoAnswer,
-                client_ip: [10, 0, 0, client].into(),
+                client_ip: Some([10, 0, 0, client].into()),
                 last_seen: Timestamp(second),
                 ..FlowRecord::default()
             };
@@ -257,7 +262,7 @@ mod tests {
             troubles.add(flow(client, second));
         }
         let got: Vec<_> = troubles.iter().map(|t| (t.client, t.flows)).collect();
-        let ip = |last| IpAddr::from([10, 0, 0, last]);
+        let ip = |last| Host::Ip([10, 0, 0, last].into());
         assert_eq!(got, [(ip(1), 2), (ip(3), 1), (ip(2), 1)]);
         assert!(flow(3, 1).matches("10.0.0.3 not answered"));
         assert!(!flow(3, 1).matches("10.0.0.4"));

@@ -496,7 +496,7 @@ impl View {
             let header = &["time", "", "flows", "client", "service", "what", "server"];
             (widths, header)
         } else {
-            let widths = [8, 7, 5, 15, 24].map(Constraint::Length).to_vec();
+            let widths = [8, 7, 5, 17, 24].map(Constraint::Length).to_vec();
             (widths, &["time", "", "flows", "client", "what", "server"])
         };
         let widths = widths.into_iter().chain([Constraint::Min(10)]);
@@ -631,9 +631,9 @@ mod tests {
         let mut tally = Tally::new(100, 100);
         for i in 0..30_u8 {
             let record = FlowRecord {
-                client_ip: [10, 0, 0, i].into(),
-                server_ip: [192, 0, 2, 1].into(),
-                server_port: 587,
+                client_ip: Some([10, 0, 0, i].into()),
+                server_ip: Some([192, 0, 2, 1].into()),
+                server_port: Some(587),
                 service: Some("submission"),
                 client_name: Some(format!("printer-{i}").into()),
                 sni: Some("smtp.provider.example".into()),
@@ -651,7 +651,7 @@ mod tests {
             };
             tally.add(&record);
             view.records(&[&record], |_, trouble| {
-                trouble.client == std::net::IpAddr::from([10, 0, 0, 29])
+                trouble.client == crate::record::Host::Ip([10, 0, 0, 29].into())
             });
             view.pulse(&Pulse {
                 now: Timestamp(u64::from(i) * 1_000_000_000),
@@ -726,7 +726,7 @@ mod tests {
         view.key(Key::Char('p'));
         let record = FlowRecord {
             outcome: Outcome::NoAnswer,
-            client_ip: [10, 9, 9, 9].into(),
+            client_ip: Some([10, 9, 9, 9].into()),
             last_seen: Timestamp(60_000_000_000),
             ..FlowRecord::default()
         };

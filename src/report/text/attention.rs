@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 
 use super::page::{Look, Page, Piece};
 use super::{heading, period};
 use crate::policy::reason::{self, CLEARTEXT, UNRANKED_VERSION};
 use crate::policy::{Fit, Policy};
 use crate::record::{
-    Act, Device, DeviceKey, Hours, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap, Verdict,
-    Version,
+    Act, Device, DeviceKey, Host, Hours, Mac, Outcome, Peer, PeerKey, Route, Server, SmallMap,
+    Verdict, Version,
 };
 use crate::report::json::{remedy, stack_name, word};
 use crate::report::numbers::{counted, grouped};
@@ -19,7 +18,7 @@ use crate::report::{Summary, escape};
 
 /// One client with all of its TLS stacks, the worst first.
 pub(super) struct Machine<'a> {
-    address: IpAddr,
+    address: Host,
     mac: Option<Mac>,
     stacks: Vec<(DeviceKey, &'a Device)>,
 }
@@ -67,10 +66,10 @@ impl Machine<'_> {
             .reduce(|a, b| if a == b { a } else { Act::Both })
     }
 
-    /// Whether the client is one of ours.
+    /// Whether the client is one of ours; one without a route is on a link of ours.
     pub(super) fn ours(&self) -> bool {
         let mut peers = self.stacks.iter().flat_map(|(_, d)| d.peers.iter());
-        peers.any(|(_, peer)| matches!(peer.route, Some(Route::Outbound | Route::Internal)))
+        peers.any(|(_, peer)| matches!(peer.route, None | Some(Route::Outbound | Route::Internal)))
     }
 
     /// The newest version of a stack that breaks because all of its versions are too old.
@@ -189,7 +188,7 @@ pub(super) fn servers(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> 
     heading(page, "Servers that must change")?;
     for (key, server) in servers.iter().take(count.min(MAX_SERVERS)) {
         page.line(&[
-            (Look::Bad, format!("  {}", endpoint(key.address, key.port))),
+            (Look::Bad, format!("  {}", key.address.with_port(key.port))),
             (Look::Strong, spaced(&listed(&server.snis.by_count(), 2))),
             (Look::Plain, spaced(&services(server))),
             (
@@ -219,7 +218,9 @@ fn header(machine: &Machine<'_>) -> Vec<Piece> {
     ];
     pieces.extend(machine.vlan().map(|vlan| (Look::Plain, spaced(&vlan))));
     if let Some(mac) = machine.mac {
-        pieces.push((Look::Dim, spaced(&word(mac))));
+        if machine.address != Host::Mac(mac) {
+            pieces.push((Look::Dim, spaced(&word(mac))));
+        }
         if let Some(vendor) = vendor(mac) {
             pieces.push((Look::Dim, format!(" ({})", escape::for_terminal(vendor))));
         }
@@ -403,7 +404,7 @@ fn stack(
 /// Who has to change, and why.
 fn sentence(summary: &Summary, machine: &Machine<'_>, device: &Device, peer: &Peer) -> String {
     let judgements = &peer.judgements;
-    let server_is_ours = matches!(peer.route, Some(Route::Inbound | Route::Internal));
+    let server_is_ours = matches!(peer.route, None | Some(Route::Inbound | Route::Internal));
     let offered = newest(&device.offered).map_or_else(|| "nothing known".into(), word);
     let has = |id: &str| judgements.worst_reasons().any(|reason| reason == id);
     let primary = summary.policy.primary(judgements.worst_reasons());
@@ -579,17 +580,10 @@ fn how(summary: &Summary, peer: &Peer) -> (Look, String) {
 
 /// The name that was asked for with the address, or the address alone.
 fn server_name(key: &PeerKey) -> String {
-    let address = endpoint(key.address, key.port);
+    let address = key.address.with_port(key.port);
     match &key.sni {
         Some(name) => format!("{} ({address})", escape::for_terminal(name)),
         None => address,
-    }
-}
-
-fn endpoint(address: IpAddr, port: u16) -> String {
-    match address {
-        IpAddr::V4(v4) => format!("{v4}:{port}"),
-        IpAddr::V6(v6) => format!("[{v6}]:{port}"),
     }
 }
 
