@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::fragment::{self, Fragments};
 use super::{
-    DecodeCounts, Decoded, LinkType, Undecoded, ether, link, net, transport, tunnel, wifi,
+    DecodeCounts, Decoded, LinkType, Undecoded, eapol, ether, link, net, transport, tunnel, wifi,
 };
 use crate::config::Limits;
 use crate::time::Timestamp;
@@ -37,6 +37,7 @@ pub(super) enum Layer {
     CapwapWifi,
     Tcp,
     Udp,
+    Eapol,
 }
 
 impl Decoder {
@@ -48,7 +49,7 @@ impl Decoder {
         }
     }
 
-    /// The TCP segment or UDP datagram in `frame`, of which `wire_len` bytes were on the wire at `time`.
+    /// The TCP segment, UDP datagram or PDU of EAPOL in `frame`, of which `wire_len` bytes were on the wire at `time`.
     ///
     /// A payload that had to be put together from fragments is appended to `extra`.
     ///
@@ -153,7 +154,11 @@ impl Decoder {
                 Layer::Link(link) => link::first(link, &mut cursor, out),
                 Layer::Mpls => tunnel::mpls::mpls(&mut cursor, out),
                 Layer::Nsh => tunnel::nsh::nsh(&mut cursor, out),
-                Layer::CapwapWifi => wifi::in_capwap(&mut cursor),
+                Layer::CapwapWifi => wifi::in_capwap(&mut cursor, out),
+                Layer::Eapol => match eapol::pdu(cursor, out) {
+                    Ok(()) => return Ok(()),
+                    Err(reason) => Err(reason),
+                },
             };
             layer = match (next, datagram) {
                 (Ok(layer), _) => layer,

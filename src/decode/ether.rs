@@ -54,6 +54,7 @@ fn other(number: u16, cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<Laye
         0x8864 => ppp::pppoe(cursor, out),
         0x880b => ppp::framed(cursor, out),
         0x894f => Ok(Layer::Nsh),
+        EAPOL | PRE_AUTHENTICATION => Ok(Layer::Eapol),
         BRIDGED => Ok(Layer::Ethernet),
         // IEEE 802.1BR's forerunner: direction 1, pointer 1, destination 14; looped 1, reserved 1, version 2, source 12.
         0x8926 => {
@@ -107,4 +108,7 @@ pub(super) const IPV6: u16 = etherparse::EtherType::IPV6.0;
 /// Transparent Ethernet bridging.
 pub(super) const BRIDGED: u16 = 0x6558;
 pub(super) const VLAN: u16 = etherparse::EtherType::VLAN_TAGGED_FRAME.0;
+/// EAP over LANs (IEEE 802.1X), and the same by way of another access point (IEEE 802.11).
+const EAPOL: u16 = 0x888e;
+const PRE_AUTHENTICATION: u16 = 0x88c7;
 const PROVIDER_BRIDGING: u16 = etherparse::EtherType::PROVIDER_BRIDGING.0;

@@ -191,9 +191,11 @@ mod tests {
         let Some(fast) = segment(ETHERNET, frame) else {
             return false;
         };
-        let slow = Decoder::new(&Limits::default())
+        let mut slow = Decoder::new(&Limits::default())
             .decode(ETHERNET, frame, wire_len, Timestamp(0), &mut Vec::new())
             .expect("what one reads the other reads");
+        // Of no use to a segment, so the one does not look.
+        slow.stations = fast.stations;
         assert_eq!(format!("{fast:?}"), format!("{slow:?}"));
         true
     }

@@ -22,7 +22,9 @@ pub(super) fn first(
 #[inline(always)]
 pub(super) fn ethernet(cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<Layer, Undecoded> {
     let at = cursor.at;
-    let [.., t0, t1] = *cursor.take::<14>("Ethernet")?;
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] =
+        *cursor.take::<14>("Ethernet")?;
+    out.stations = [[d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]];
     out.ethernet_at = (!cursor.in_datagram).then_some(at);
     ether::inside(u16::from_be_bytes([t0, t1]), cursor, out)
 }
@@ -36,7 +38,11 @@ fn other(link: LinkType, cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<L
         229 => Ok(Layer::Ipv6),
         113 => {
             // LINKTYPE_LINUX_SLL: packet type 2, ARPHRD 2, address length 2, address 8, protocol 2.
-            let [_, _, a0, a1, .., p0, p1] = *cursor.take::<16>("Linux cooked")?;
+            let [_, _, a0, a1, l0, l1, s0, s1, s2, s3, s4, s5, .., p0, p1] =
+                *cursor.take::<16>("Linux cooked")?;
+            if [l0, l1] == [0, 6] {
+                out.stations = [[0; 6], [s0, s1, s2, s3, s4, s5]];
+            }
             cooked(
                 u16::from_be_bytes([a0, a1]),
                 u16::from_be_bytes([p0, p1]),
@@ -46,7 +52,30 @@ fn other(link: LinkType, cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<L
         }
         276 => {
             // LINKTYPE_LINUX_SLL2: protocol 2, reserved 2, interface 4, ARPHRD 2, packet type 1, address 1 + 8.
-            let [p0, p1, _, _, _, _, _, _, a0, a1, ..] = *cursor.take::<20>("Linux cooked")?;
+            let [
+                p0,
+                p1,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                a0,
+                a1,
+                _,
+                length,
+                s0,
+                s1,
+                s2,
+                s3,
+                s4,
+                s5,
+                ..,
+            ] = *cursor.take::<20>("Linux cooked")?;
+            if length == 6 {
+                out.stations = [[0; 6], [s0, s1, s2, s3, s4, s5]];
+            }
             cooked(
                 u16::from_be_bytes([a0, a1]),
                 u16::from_be_bytes([p0, p1]),
@@ -70,10 +99,10 @@ fn other(link: LinkType, cursor: &mut Cursor<'_>, out: &mut Decoded) -> Result<L
             cursor.skip(1, "HDLC")?;
             ppp::cisco_hdlc(cursor, out)
         }
-        105 => wifi::data(cursor),
-        119 => wifi::prism(cursor),
-        127 => wifi::radiotap(cursor),
-        163 => wifi::avs(cursor),
+        105 => wifi::data(cursor, out),
+        119 => wifi::prism(cursor, out),
+        127 => wifi::radiotap(cursor, out),
+        163 => wifi::avs(cursor, out),
         _ => captured::first(link, cursor, out),
     }
 }

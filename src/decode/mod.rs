@@ -8,6 +8,7 @@
 mod captured;
 mod cursor;
 mod decoder;
+mod eapol;
 mod ether;
 pub mod fast;
 mod fragment;
@@ -171,10 +172,11 @@ impl Tunnels {
     }
 }
 
-/// What a frame holds for us: one TCP segment or UDP datagram.
+/// What a frame holds for us: one TCP segment or UDP datagram, or a PDU of EAPOL.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Decoded {
-    /// Innermost addresses; IPv4 in its IPv6-mapped form.
+    /// Innermost addresses; IPv4 in its IPv6-mapped form, MAC addresses of EAPOL as [`of_mac`](crate::dispatch::of_mac)
+    /// has them.
     pub source: [u8; 16],
     /// As `source`.
     pub destination: [u8; 16],
@@ -182,13 +184,13 @@ pub struct Decoded {
     pub source_port: u16,
     /// Port of the receiver.
     pub destination_port: u16,
-    /// TCP or UDP.
+    /// TCP or UDP, or EAPOL without either.
     pub transport: Transport,
-    /// TCP flags, low eight bits; 0 for UDP.
+    /// TCP flags, low eight bits; else 0.
     pub tcp_flags: u8,
-    /// TCP sequence number; 0 for UDP.
+    /// TCP sequence number; else 0.
     pub sequence: u32,
-    /// TCP acknowledgment number; 0 for UDP.
+    /// TCP acknowledgment number; else 0.
     pub acknowledgment: u32,
     /// The payload lies in `extra` (put together from fragments) and not in the frame.
     pub in_extra: bool,
@@ -200,6 +202,9 @@ pub struct Decoded {
     pub wire_len: usize,
     /// Where the innermost Ethernet header begins in the frame.
     pub ethernet_at: Option<usize>,
+    /// Destination and source of the innermost link-layer header that has MAC addresses, zeros where it does not tell:
+    /// for those who have no other address. The reader of common frames ([`fast`]) has no use for them.
+    pub stations: [[u8; 6]; 2],
     /// VLAN tags, outermost first, of all Ethernet headers passed.
     pub vlans: Vlans,
     /// Encapsulations taken off, outermost first.

@@ -1,5 +1,6 @@
 //! Frames built header by header, and what is seen of them.
 
+mod eapol;
 mod fragments;
 mod layers;
 mod links;

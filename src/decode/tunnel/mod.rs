@@ -113,7 +113,9 @@ pub(super) fn plausible_ethernet(cursor: &Cursor<'_>) -> bool {
                     None => inside.bytes.len() < 6,
                 }
         }
-        0x0806 | 0x8100 | 0x88a8 | 0x9100 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88cc => true,
+        0x0806 | 0x8100 | 0x88a8 | 0x9100 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x888e | 0x88cc => {
+            true
+        }
         length @ 3..=1500 => {
             usize::from(length) <= cursor.wire.saturating_sub(14)
                 && matches!(
