@@ -166,8 +166,25 @@ pub fn rdpudp(bytes: &[u8]) {
     reader.finish(reader.client(), &mut |_, _, _, _| {});
 }
 
-/// Datagrams of RADIUS, and what EAP they carry.
+/// Datagrams of RADIUS, and what EAP they carry; the same bytes as PDUs of EAPOL between two stations, one of which sends to
+/// the group.
 pub fn radius(bytes: &[u8]) {
+    const FROM_DEVICE: &[u8] = b"\x01\x80\xc2\0\0\x03\x02\0\0\0\0\x01\x88\x8e";
+    const TO_DEVICE: &[u8] = b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x88\x8e";
+    let frames = datagrams(bytes).map(|(direction, pdu)| {
+        let header = match direction {
+            Direction::Up => FROM_DEVICE,
+            Direction::Down => TO_DEVICE,
+        };
+        let bytes = [header, pdu].concat();
+        OwnedFrame {
+            link: LinkType(1),
+            wire_len: bytes.len(),
+            bytes,
+            time: Timestamp::default(),
+        }
+    });
+    let _ = replay(frames, &Limits::default());
     let mut eap = eap::Conversation::new(radius::SERVICE, 1 << 12);
     for (_, datagram) in datagrams(bytes) {
         let Some(packet) = radius::Packet::parse(datagram, datagram.len()) else {

@@ -11,6 +11,7 @@ use siphasher::sip::SipHasher13;
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, FlowKey, Packet, SHARDS, Transport, tcp_flags};
 use crate::flow::conclude::{End, conclude, conclude_udp};
+use crate::flow::eapol;
 use crate::flow::followed::{Buffers, Noted, Queue};
 use crate::flow::settled::LinkTable;
 use crate::flow::settled::ToldTable;
@@ -30,6 +31,8 @@ use crate::time::Timestamp;
 pub struct Shard {
     limits: Limits,
     table: FlowTable,
+    /// What goes on without network addresses; all of it has one hash, so that it is in one shard.
+    eapol: eapol::Conversations,
     /// Flows that hold segments back, oldest first.
     holding: Queue,
     held_bytes: usize,
@@ -93,8 +96,9 @@ impl Shard {
             ..limits
         };
         Self {
-            limits,
             table: FlowTable::default(),
+            eapol: eapol::Conversations::new(limits.max_followed_bytes, limits.max_handshake_bytes),
+            limits,
             holding: Queue::default(),
             held_bytes: 0,
             following: Queue::default(),
@@ -179,6 +183,10 @@ impl Shard {
                 }
                 _ => slot,
             },
+            None if packet.key.transport() == Transport::Eapol => {
+                self.frame(packet, block, shared);
+                return;
+            }
             None => self.open(packet, shared),
         };
         let Some(flow) = self.table.get_mut(slot) else {
@@ -216,6 +224,8 @@ impl Shard {
             let closed = self.table.get(slot).is_some_and(Flow::is_closed);
             self.end(slot, if closed { End::Closed } else { End::Idle }, shared);
         }
+        self.eapol.age(now);
+        self.settle_frames(shared);
     }
 
     /// Concludes all flows where they lie: no packet comes any more.
@@ -228,6 +238,8 @@ impl Shard {
                 shared,
             );
         }
+        self.eapol.end(End::CaptureEnd);
+        self.settle_frames(shared);
     }
 
     /// The flows that are settled, each with its place.
@@ -286,7 +298,7 @@ impl Shard {
 
     /// Flows held now.
     pub fn flows(&self) -> usize {
-        self.table.len()
+        self.table.len() + self.eapol.len()
     }
 
     fn open(&mut self, packet: &Packet, shared: &mut Shared) -> Slot {
@@ -528,6 +540,26 @@ impl Shard {
             self.conclude(slot, End::Settled, shared);
         }
         self.give_up_followed(shared);
+    }
+
+    /// Takes a frame of EAPOL.
+    #[cold]
+    fn frame(&mut self, packet: &Packet, block: &Block, shared: &mut Shared) {
+        let payload = block.payload(packet);
+        self.eapol
+            .frame(packet, payload, &mut shared.links, &mut shared.tables);
+        self.settle_frames(shared);
+    }
+
+    /// Makes flows of the conversations over EAPOL that ended.
+    fn settle_frames(&mut self, shared: &mut Shared) {
+        if self.eapol.has_ended() {
+            let (evicted, untold) =
+                self.eapol
+                    .settle(&mut shared.links, &mut shared.told, &mut shared.ended);
+            self.counts.evicted_followed += evicted;
+            self.counts.evicted_untold += untold;
+        }
     }
 
     /// Makes flows of the conversations between two endpoints that ended.

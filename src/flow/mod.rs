@@ -4,6 +4,9 @@
 //! Flows own their buffers and let go of them as soon as all is told that can be.
 
 pub mod conclude;
+pub mod eapol;
+#[cfg(test)]
+mod eapol_tests;
 pub mod followed;
 mod index;
 pub mod radius;

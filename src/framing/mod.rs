@@ -6,6 +6,7 @@
 pub mod demux;
 pub mod dtls;
 pub mod eap;
+pub mod eapol;
 pub mod numbered;
 pub mod openvpn;
 pub mod proxy;
