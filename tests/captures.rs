@@ -102,7 +102,9 @@ fn records_say_what_the_endpoints_said() {
         for connection in connections {
             let connection = connection.as_object().expect("an object");
             let expect = connection["expect"].as_object().expect("what to expect");
-            let candidates = by_ends.get_mut(&ends(connection));
+            let mut by_whom = connection.clone();
+            by_whom.extend(expect.clone());
+            let candidates = by_ends.get_mut(&ends(&by_whom));
             let port = &connection["client_port"];
             let found = candidates.and_then(|list| {
                 let at = list
@@ -140,9 +142,14 @@ fn records_say_what_the_endpoints_said() {
     assert!(checked > 500, "too little was checked: {checked}");
 }
 
+/// The endpoints of a record, or of a connection of the truth: of stations without addresses, the client's MAC address.
 fn ends(object: &Map<String, Value>) -> String {
+    let client = match &object["client_ip"] {
+        Value::Null => &object["client_mac"],
+        ip => ip,
+    };
     format!(
-        "{} {} > {} {}",
-        object["transport"], object["client_ip"], object["server_ip"], object["server_port"]
+        "{} {client} > {} {}",
+        object["transport"], object["server_ip"], object["server_port"]
     )
 }

@@ -294,3 +294,62 @@ fn redacted_output_holds_no_name_and_no_address() {
         }
     }
 }
+
+#[test]
+fn stations_without_addresses_are_told_by_their_hardware_address() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let [json, html, csv, flows, again] =
+        ["r.json", "r.html", "r.csv", "f.ndjson", "again.json"].map(path);
+    let mut arguments = vec!["audit", "captures/eapol.pcap", "--flows", &flows];
+    for report in [&json, &html, &csv] {
+        arguments.extend(["--report", report]);
+    }
+    let run = hellotap(&arguments);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let read = |path: &str| std::fs::read_to_string(path).expect("it was written");
+    let report: serde_json::Value = serde_json::from_str(&read(&json)).expect("JSON");
+    for device in report["devices"].as_array().expect("a list") {
+        assert_eq!(device["address"], device["mac"]);
+        let server = &device["servers"][0];
+        assert_eq!(server["address"], "02:00:5e:10:00:01");
+        assert!(
+            server["port"].is_null() && server["route"].is_null(),
+            "{server}"
+        );
+    }
+    assert_eq!(report["totals"]["devices"], 2);
+    assert_eq!(report["servers"][0]["address"], "02:00:5e:10:00:01");
+    for (name, text) in [
+        ("text", &run.stdout),
+        ("html", &read(&html)),
+        ("csv", &read(&csv)),
+    ] {
+        assert!(text.contains("02:00:5e:10:aa:02"), "{name}: {text}");
+        for wrong in [
+            "0.0.0.0",
+            "[02:00",
+            ":10:00:01:0",
+            "not ours",
+            "address not seen",
+        ] {
+            let is_there = text.contains(wrong) && !(name == "html" && wrong == "not ours");
+            assert!(!is_there, "{wrong} is in {name}: {text}");
+        }
+    }
+    // Nothing of it is changed by being saved, and nothing changed between the two.
+    let run = hellotap(&["audit", &flows, "--report", &again]);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let saved: serde_json::Value = serde_json::from_str(&read(&again)).expect("JSON");
+    assert_eq!(saved["devices"], report["devices"]);
+    let run = hellotap(&["diff", &json, &again]);
+    assert_eq!(run.code, Some(0), "{} {}", run.stdout, run.stderr);
+    let run = hellotap(&["audit", "--redact", "--flows", "-", "captures/eapol.pcap"]);
+    assert!(!run.stdout.is_empty());
+    for secret in ["02:00:5e:10", "office.example"] {
+        assert!(
+            !run.stdout.contains(secret) && !run.stderr.contains(secret),
+            "{secret}"
+        );
+    }
+}

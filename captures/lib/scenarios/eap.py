@@ -1,4 +1,4 @@
-"""EAP between a switch and its RADIUS server."""
+"""EAP: between a switch and its RADIUS server, and between a device and its switch (EAPOL)."""
 
 import concurrent.futures
 
@@ -17,8 +17,8 @@ def named(mac):
     return {"client_name": mac.upper().replace(":", "-")}
 
 
-def clear(upgrade, work):
-    return {"service": "radius", "upgrade": upgrade, "outcome": "cleartext", "carrier": None, "negotiated_version": None, **(WORK if work else IDLE), **NONE}
+def clear(upgrade, work, service="radius"):
+    return {"service": service, "upgrade": upgrade, "outcome": "cleartext", "carrier": None, "negotiated_version": None, **(WORK if work else IDLE), **NONE}
 
 
 @scenario("radius-eap.pcap", "EAP in RADIUS at FreeRADIUS: EAP-TLS, PEAP and TTLS at TLS 1.0 to 1.3, in small fragments, resumed; too old a client, a certificate refused, MD5 alone, TLS refused with a Nak and by the server")
@@ -100,6 +100,9 @@ def radius_lossy(lab):
             lab.truth.add(client, server, 1812, {**fields, **named(mac)}, said.line, log.line, said.port, transport="udp")
 
 
+FAILED = {"service": "eapol", "upgrade": "hello-failed", "carrier": "tls", **IDLE, **NONE}
+
+
 class Wires:
     """A switch with devices on its ports, recorded on the wires between them."""
 
@@ -116,8 +119,22 @@ class Wires:
         self.own = dict(zip(("cert", "key"), lab.ca.issue(FOREIGN)))
         lab.truth.uses(*hostapd.names())
 
+    def with_own_server(self, name, *methods, group=0, **more):
+        folder = self.lab.folder / name
+        return hostapd.switch(self.switch, folder, hostapd.own_server(folder, *self.pki, *methods, **more), group)
 
-def let_in(version, service=None):
+    def connect(self, there, method, expect, device="desk", **more):
+        host, seen = self.devices[device], len(there.lines)
+        said = hostapd.device(host, self.lab.folder, freeradius.network(method, **{"ca": self.lab.ca.pem, **more}))
+        log = hostapd.log(there.lines[seen:])
+        fields = expect(said) if callable(expect) else expect
+        self.lab.truth.add(None, None, None, {**fields, **self.macs(host)}, said.line, log.line, transport=None)
+
+    def macs(self, device):
+        return {"client_mac": device.mac, "server_mac": self.switch.mac}
+
+
+def let_in(version, service="eapol"):
     def expect(said):
         if not said.version:
             raise RuntimeError(f"no TLS: {said.line}")
@@ -125,8 +142,36 @@ def let_in(version, service=None):
     return expect
 
 
-@scenario("radius-switch.pcap", "A switch (hostapd) that asks FreeRADIUS for two devices at once through one socket, PEAP at TLS 1.0 and EAP-TLS at TLS 1.2, and then PEAP at TLS 1.3")
-def radius_switch(lab):
+@scenario("eapol.pcap", "EAPOL by wpa_supplicant at hostapd: EAP-TLS, PEAP and TTLS at TLS 1.0 to 1.3; too old a device, a certificate refused, MD5 alone, MD5 wanted and TLS proposed")
+def eapol(lab):
+    wires = Wires(lab)
+    stranger = lab.ca.__class__(lab.folder / "stranger", "Somebody Else")
+    with lab.record(filter="ether proto 0x888e"):
+        with wires.with_own_server("may") as there:
+            for method, more in (("TLS", wires.own), ("PEAP", {"inner": "MSCHAPV2"}), ("TTLS", {"inner": "PAP"})):
+                for version in ("TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3") if method == "TLS" else ("TLS 1.0", "TLS 1.2", "TLS 1.3"):
+                    wires.connect(there, method, let_in(version), only=version, device="printer" if version == "TLS 1.0" else "desk", **more)
+            wires.connect(there, "PEAP", {**FAILED, "negotiated_version": "TLS 1.2", "alerts": ["client fatal unknown_ca"]}, only="TLS 1.2", inner="MSCHAPV2", ca=stranger.pem)
+            # After a failure the switch is deaf to that device for a minute.
+            wires.connect(there, "MD5", clear("offered-unused", True, "eapol"), device="printer")
+        with wires.with_own_server("modern", flags="[DISABLE-TLSv1.0][DISABLE-TLSv1.1]") as there:
+            # It says in its log that it sends an alert, and sends a Failure without one.
+            too_old = {"outcome": "refused-by-server", "client_max_version": "TLS 1.0", "negotiated_version": None}
+            wires.connect(there, "PEAP", {**FAILED, **too_old}, only="TLS 1.0", inner="MSCHAPV2", device="printer")
+        with wires.with_own_server("md5", "MD5") as there:
+            wires.connect(there, "MD5", clear("not-offered", True, "eapol"), device="printer")
+
+
+@scenario("eapol-group.pcap", "EAPOL whose switch answers to the group's address instead of the device's: PEAP at TLS 1.0 and 1.2")
+def eapol_group(lab):
+    wires = Wires(lab)
+    with lab.record(filter="ether proto 0x888e"), wires.with_own_server("group", group=1) as there:
+        for version in ("TLS 1.0", "TLS 1.2"):
+            wires.connect(there, "PEAP", let_in(version), only=version, inner="MSCHAPV2")
+
+
+def two_devices(lab, legs, filter):
+    """Two devices at once, and then one of them again, at a switch that asks FreeRADIUS; what was said on `legs`."""
     wires = Wires(lab)
     server = wires.network.host("server", "10.20.0.2/24")
     lab.truth.uses(freeradius.names()[0])
@@ -141,11 +186,26 @@ def radius_switch(lab):
             answers = [one.result() for one in started]
         at_first = [next(n for n, line in enumerate(radius.lines[seen:]) if named(wires.devices[name].mac)["client_name"] in line) for name, *_ in turns]
         for _, (name, _, version, _), said in sorted(zip(at_first, turns, answers), key=lambda one: one[0]):
-            mac = wires.devices[name].mac
-            own = [line for line in radius.lines[seen:] if "Login OK" in line and named(mac)["client_name"] in line]
-            fields = {**let_in(version, "radius")(said), **named(mac)}
-            lab.truth.add(wires.switch, server, 1812, fields, said.line, freeradius.log(own).line, transport="udp")
+            device = wires.devices[name]
+            own = [line for line in radius.lines[seen:] if "Login OK" in line and named(device.mac)["client_name"] in line]
+            log = freeradius.log(own).line
+            for leg in legs:
+                expect = let_in(version, leg)(said)
+                if leg == "eapol":
+                    lab.truth.add(None, None, None, {**expect, **wires.macs(device)}, said.line, log, transport=None)
+                else:
+                    lab.truth.add(wires.switch, server, 1812, {**expect, **named(device.mac)}, said.line, log, transport="udp")
 
-    with lab.record(filter="udp port 1812 or (ip[6:2] & 0x1fff != 0)"):
+    with lab.record(filter=filter):
         ask((("printer", "PEAP", "TLS 1.0", {"inner": "MSCHAPV2"}), ("desk", "TLS", "TLS 1.2", wires.own)))
         ask((("desk", "PEAP", "TLS 1.3", {"inner": "MSCHAPV2"}),))
+
+
+@scenario("radius-switch.pcap", "A switch (hostapd) that asks FreeRADIUS for two devices at once through one socket, PEAP at TLS 1.0 and EAP-TLS at TLS 1.2, and then PEAP at TLS 1.3")
+def radius_switch(lab):
+    two_devices(lab, ("radius",), "udp port 1812 or (ip[6:2] & 0x1fff != 0)")
+
+
+@scenario("eapol-radius.pcap", "A switch (hostapd) that asks FreeRADIUS, both legs of it: two devices at once, PEAP at TLS 1.0 and EAP-TLS at TLS 1.2, and then PEAP at TLS 1.3")
+def eapol_radius(lab):
+    two_devices(lab, ("eapol", "radius"), "ether proto 0x888e or udp port 1812 or (ip[6:2] & 0x1fff != 0)")
