@@ -27,7 +27,8 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "/usr/lib/x86_64-linux-gnu/perl5/5.36/Net/SSLeay.pm": "libnet-ssleay-perl",
 }
 # Packages that would throw others off the machine or start what the captures have no use for: unpacked, not installed.
-UNPACK = {"exim4-daemon-light": "usr/sbin/exim4", "inn2": "usr/lib/news/bin/nnrpd"}
+UNPACK = {"exim4-daemon-light": "usr/sbin/exim4", "inn2": "usr/lib/news/bin/nnrpd",
+          "telnet-ssl": "usr/bin/telnet-ssl", "telnetd-ssl": "usr/sbin/in.telnetd"}
 PIP = ["tlslite-ng==0.8.2", "aioquic==1.7.2"]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "hellotap-captures"
 UNPACKED = CACHE / "unpacked"

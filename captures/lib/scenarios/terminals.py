@@ -3,7 +3,7 @@
 import time
 
 from .. import ciphers
-from ..ends import kamailio, openssl, telnet
+from ..ends import kamailio, openssl, telnet, telnet_ssl
 from ..lab import scenario
 from .mail import failed, in_clear, upgraded
 from .upgrades import IDLE, NONE, SECRET, WORK
@@ -45,6 +45,24 @@ def terminals(lab):
         connect({**in_clear("telnet", "not-requested", **WORK, **SECRET), **greeted}, "refused", "refused")
         too_old = {"negotiated_version": None, "client_max_version": "TLS 1.0", "outcome": "refused-by-server", "alerts": ["server fatal protocol_version"]}
         connect({**failed("telnet"), **too_old}, "requested", "accepted", "TLSv1", "TLSv1.2")
+
+
+@scenario("telnet-auth-ssl.pcap", "Telnet's older way to TLS, the AUTHENTICATION option's type SSL, by netkit-telnet-ssl: upgraded, offered and unused, the certificate refused")
+def telnet_auth_ssl(lab):
+    client, server = lab.pair()
+    lab.truth.uses(telnet_ssl.name())
+    cert, key = lab.ca.issue("terminal.example")
+    pem = lab.folder / "terminal.pem"
+    pem.write_text(cert.read_text() + key.read_text())
+    cases = (("-a", {**upgraded("telnet"), "carrier": "tls", "outcome": "negotiated"}),
+             ("-znossl", {**in_clear("telnet", "offered-unused", **WORK, **NONE)}),
+             ("-zsecure", {**failed("telnet"), "alerts": ["client fatal unknown_ca"]}))
+    with lab.record():
+        for port, (option, expect) in enumerate(cases, 2300):
+            with telnet_ssl.server(server, pem, port):
+                time.sleep(0.5)
+                said = telnet_ssl.connect(client, server.ip, port, option)
+            lab.truth.add(client, server, port, expect, said.line, client_port=said.port)
 
 
 @scenario("sip.pcap", "SIP at Kamailio: TLS 1.0 to 1.3 from the first byte, no version in common, a ClientHello at the port without TLS")

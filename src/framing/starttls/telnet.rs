@@ -1,5 +1,8 @@
 //! Telnet (RFC 854): START_TLS, option 46 (draft-altman-telnet-starttls-02, IANA's registry of options). The server's
 //! DO offers, the client's WILL asks; both then send FOLLOWS, as C-Kermit of the same author does.
+//!
+//! Before that there was the AUTHENTICATION option (RFC 2941) with the type SSL (IANA's registry of authentication types):
+//! the server's SEND lists the types, the client's IS names the one that it takes, the server's REPLY accepts it or not.
 
 use super::{Match, Protocol, Request, Story, Talk, lines};
 use crate::record::Side;
@@ -13,6 +16,16 @@ const DONT: u8 = 254;
 const IAC: u8 = 255;
 const START_TLS: u8 = 46;
 const FOLLOWS: u8 = 1;
+const AUTHENTICATION: u8 = 37;
+/// Commands of AUTHENTICATION.
+const IS: u8 = 0;
+const SEND: u8 = 1;
+const REPLY: u8 = 2;
+/// A type of AUTHENTICATION, and what is said of it behind its modifier.
+const SSL: u8 = 7;
+const SSL_START: u8 = 1;
+const SSL_ACCEPT: u8 = 2;
+const SSL_REJECT: u8 = 3;
 
 /// Options of IANA's registry, and those of games that never came into it.
 const fn is_option(option: u8) -> bool {
@@ -108,8 +121,42 @@ pub(crate) struct Telnet {
 #[derive(Debug, Default)]
 struct Nvt {
     at: At,
-    /// Option and first byte of a sub-negotiation.
-    sub: [Option<u8>; 2],
+    sub: Sub,
+}
+
+/// The beginning of a sub-negotiation, from its option on: as much as a list of types of AUTHENTICATION has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sub {
+    bytes: [u8; Self::MAX_BYTES],
+    len: usize,
+}
+
+impl Default for Sub {
+    fn default() -> Self {
+        Self {
+            bytes: [0; Self::MAX_BYTES],
+            len: 0,
+        }
+    }
+}
+
+impl Sub {
+    const MAX_BYTES: usize = 34;
+
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    fn follows(&self) -> bool {
+        self.bytes() == [START_TLS, FOLLOWS]
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,7 +173,7 @@ enum At {
 enum Event {
     Data(u8),
     Option(u8, u8),
-    Sub([Option<u8>; 2]),
+    Sub(Sub),
 }
 
 impl Nvt {
@@ -136,7 +183,7 @@ impl Nvt {
             (At::Data, _) => (At::Data, Some(Event::Data(byte))),
             (At::Iac, WILL..=DONT) => (At::Verb(byte), None),
             (At::Iac, SB) => {
-                self.sub = [None, None];
+                self.sub = Sub::default();
                 (At::Sub, None)
             }
             (At::Iac, IAC) => (At::Data, Some(Event::Data(byte))),
@@ -144,9 +191,7 @@ impl Nvt {
             (At::Verb(verb), option) => (At::Data, Some(Event::Option(verb, option))),
             (At::Sub, IAC) => (At::SubIac, None),
             (At::Sub, _) | (At::SubIac, IAC) => {
-                if let Some(slot) = self.sub.iter_mut().find(|slot| slot.is_none()) {
-                    *slot = Some(byte);
-                }
+                self.sub.push(byte);
                 (At::Sub, None)
             }
             (At::SubIac, _) => (At::Data, Some(Event::Sub(self.sub))),
@@ -171,7 +216,12 @@ impl Protocol for Telnet {
                 // RFC 854: only who was asked says no.
                 Some(Event::Option(WONT, START_TLS)) => story.list(true),
                 // Sent only after the server's DO.
-                Some(Event::Sub([Some(START_TLS), Some(FOLLOWS)])) => story.answer(true),
+                Some(Event::Sub(sub)) if sub.follows() => story.answer(true),
+                Some(Event::Sub(sub)) => {
+                    if let [AUTHENTICATION, IS, SSL, _, SSL_START] = sub.bytes() {
+                        story.ask();
+                    }
+                }
                 Some(Event::Data(_)) => self.typed(story),
                 _ => {}
             }
@@ -194,7 +244,18 @@ impl Protocol for Telnet {
                 }
                 // Only after the client's WILL.
                 Some(Event::Option(DONT, START_TLS)) => story.answer(false),
-                Some(Event::Sub([Some(START_TLS), Some(FOLLOWS)])) => story.answer(true),
+                Some(Event::Sub(sub)) if sub.follows() => story.answer(true),
+                Some(Event::Sub(sub)) => match sub.bytes() {
+                    // Pairs of a type and its modifier.
+                    [AUTHENTICATION, SEND, types @ ..]
+                        if types.iter().step_by(2).any(|kind| *kind == SSL) =>
+                    {
+                        story.list(true);
+                    }
+                    [AUTHENTICATION, REPLY, SSL, _, SSL_ACCEPT] => story.answer(true),
+                    [AUTHENTICATION, REPLY, SSL, _, SSL_REJECT] => story.answer(false),
+                    _ => {}
+                },
                 Some(Event::Data(byte)) => self.painted(byte, story),
                 _ => {}
             }
@@ -373,6 +434,76 @@ mod tests {
                 "{name}"
             );
             assert!(!story.secret && !story.injected, "{name}");
+        }
+    }
+
+    #[test]
+    fn ssl_by_authentication() {
+        const OPTION: (char, &[u8]) = ('S', b"\xff\xfd\x25");
+        const WILL: (char, &[u8]) = ('C', b"\xff\xfb\x25");
+        const START: (char, &[u8]) = ('C', b"\xff\xfa\x25\x00\x07\x00\x01\xff\xf0");
+        const TYPES: (char, &[u8]) = ('S', b"\xff\xfa\x25\x01\x06\x02\x07\x00\xff\xf0");
+        for (name, talk, request, offered) in [
+            (
+                "taken",
+                vec![
+                    OPTION,
+                    WILL,
+                    TYPES,
+                    START,
+                    ('S', b"\xff\xfa\x25\x02\x07\x00\x02\xff\xf0"),
+                ],
+                Request::Accepted,
+                true,
+            ),
+            (
+                "refused",
+                vec![
+                    OPTION,
+                    WILL,
+                    TYPES,
+                    START,
+                    ('S', b"\xff\xfa\x25\x02\x07\x00\x03\xff\xf0"),
+                ],
+                Request::Refused,
+                true,
+            ),
+            (
+                "no type is taken",
+                vec![
+                    OPTION,
+                    WILL,
+                    TYPES,
+                    ('C', b"\xff\xfa\x25\x00\x00\x00\xff\xf0"),
+                ],
+                Request::None,
+                true,
+            ),
+            (
+                "another is taken",
+                vec![
+                    OPTION,
+                    WILL,
+                    TYPES,
+                    ('C', b"\xff\xfa\x25\x00\x06\x02\x01\xff\xf0"),
+                    ('S', b"\xff\xfa\x25\x02\x06\x02\x03\xff\xf0"),
+                ],
+                Request::None,
+                true,
+            ),
+            (
+                "not among them, but a modifier",
+                vec![
+                    OPTION,
+                    WILL,
+                    ('S', b"\xff\xfa\x25\x01\x06\x07\x02\x00\xff\xf0"),
+                ],
+                Request::None,
+                false,
+            ),
+        ] {
+            let story = told(&talk).expect(name);
+            assert_eq!((story.request, story.offered), (request, offered), "{name}");
         }
     }
 
