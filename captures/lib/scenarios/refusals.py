@@ -125,3 +125,19 @@ def ldap_refused(lab):
         said = line_client.session(lab.tools, client, server.ip, 389, r">>\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + START_TLS, r"<\x78.\x0a\x01\x00")
         said.line = said.line.split(" | ")[-1]
         lab.truth.add(client, server, 389, left("ldap", upgrade="accepted-no-hello"), said.line, ldap.read(modern, said.port).line, said.port)
+
+
+@scenario("smtp-turned-away.pcap", "Postfix hands mail to Postfix that turns it away by its first line: 450, 554; the sender says QUIT and no more")
+def smtp_turned_away(lab):
+    network = lab.network()
+    old, server = network.host("old", "10.20.0.10/24"), network.host("server", "10.20.0.1/24")
+    lab.truth.uses(postfix.name())
+    more = "10025 inet n - n - - smtpd -o syslog_name=postfix/closed -o smtpd_client_restrictions=reject"
+    mta = lab.start(postfix.Postfix(server, lab.folder / "postfix", HOST, *lab.ca.issue(HOST), more=more, smtpd_client_restrictions="defer", smtpd_delay_reject="no"))
+    routes = ", ".join(f"{{port-{port}.example = smtp:[{server.ip}]:{port}}}" for port in (25, 10025))
+    sender = lab.start(postfix.Postfix(old, lab.folder / "old", "mail.office.example", transport_maps=f"inline:{{ {routes} }}", smtp_tls_security_level="may"))
+    with lab.record():
+        for port in (25, 10025):
+            hand_over(old, f"desk@port-{port}.example")
+            said = sender.next_line("relay=", 20)
+            lab.truth.add(old, server, port, in_clear("smtp", "not-requested", **IDLE, **NONE), said, mta.next_line("disconnect from"))

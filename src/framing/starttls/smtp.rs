@@ -59,13 +59,20 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
             _ => Match::Yes,
         };
     }
-    if ![&b"220"[..], b"554", b"250", b"421"]
-        .iter()
-        .any(|code| lines::may_start_with(talk.server, code))
+    let turned_away = turns_away(talk.server);
+    if turned_away == Match::No
+        && ![&b"220"[..], b"554", b"250", b"421"]
+            .iter()
+            .any(|code| lines::may_start_with(talk.server, code))
     {
         return Match::No;
     }
     if says(TELLING) > 0 {
+        return Match::Yes;
+    }
+    // 554 is none of FTP's codes, and with a status behind it no other is.
+    let no_service = turned_away == Match::Yes || talk.server.starts_with(b"554");
+    if no_service && says(&[b"QUIT"]) > 0 {
         return Match::Yes;
     }
     if talk.last {
@@ -74,10 +81,55 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
         return Match::of(
             lines::contains(first, b"SMTP")
                 || lines::contains(first, b"LMTP")
-                || starttls_garbled && !talk.client.is_empty(),
+                || starttls_garbled && !talk.client.is_empty()
+                || turned_away == Match::Yes && talk.client.is_empty(),
         );
     }
     Match::More
+}
+
+/// Whether a server begins by turning the client away (RFC 5321 section 3.1), with an enhanced status of the same class
+/// behind the code (RFC 3463, RFC 2034): `450 4.3.2 try again later`.
+fn turns_away(server: &[u8]) -> Match {
+    let &[class @ (b'4' | b'5'), ..] = server else {
+        return Match::No;
+    };
+    let line = server.split(|b| *b == b'\n').next().unwrap_or_default();
+    let is_whole = line.len() < server.len();
+    let otherwise = if is_whole { Match::No } else { Match::More };
+    let Some(([_, tens, ones, between], text)) = line.split_first_chunk::<4>() else {
+        return otherwise;
+    };
+    if !(tens.is_ascii_digit() && ones.is_ascii_digit() && matches!(between, b' ' | b'-')) {
+        return Match::No;
+    }
+    match status_class(text) {
+        Some(of_status) => Match::of(of_status == class),
+        // More than a status has bytes, and none.
+        None if text.len() > 9 => Match::No,
+        None => otherwise,
+    }
+}
+
+/// The class of an enhanced status at the beginning of a reply's text: `4.3.2`, with at most three digits behind each dot.
+fn status_class(text: &[u8]) -> Option<u8> {
+    let status = text.split(u8::is_ascii_whitespace).next()?;
+    // Without white space behind it, it may not be whole.
+    if status.len() == text.len() {
+        return None;
+    }
+    let mut parts = status.split(|b| *b == b'.');
+    let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_number =
+        |part: &[u8]| matches!(part.len(), 1..=3) && part.iter().all(u8::is_ascii_digit);
+    match class {
+        &[class @ (b'2' | b'4' | b'5')]
+            if is_number(subject) && is_number(detail) && parts.next().is_none() =>
+        {
+            Some(class)
+        }
+        _ => None,
+    }
 }
 
 /// A session.
@@ -241,10 +293,14 @@ impl Smtp {
             (None, None) => return,
         };
         let front = self.pending.front().copied();
-        if !self.greeted && self.is_greeting(code, front, story) {
+        if !self.greeted && self.is_greeting(code, text, front, story) {
             if self.reply.is_none() {
-                story.name_server(text);
-                story.began = true;
+                // What stands behind a status is about the client.
+                if status_class(text).is_none() {
+                    story.name_server(text);
+                }
+                // The others may be said later, too.
+                story.began |= code == 220;
             }
             self.reply = more.then_some(code);
             self.greeted = !more;
@@ -273,8 +329,8 @@ impl Smtp {
 
     /// The first reply is the greeting, also where the client did not wait for it; where the beginning was not
     /// captured, it may as well be the answer to STARTTLS.
-    fn is_greeting(&self, code: u16, front: Option<Command>, story: &Story) -> bool {
-        matches!(code, 220 | 554 | 421)
+    fn is_greeting(&self, code: u16, text: &[u8], front: Option<Command>, story: &Story) -> bool {
+        (matches!(code, 220 | 554 | 421) || code >= 400 && status_class(text).is_some())
             && (front != Some(Command::StartTls) || !story.joined && code != 220)
     }
 
@@ -384,6 +440,73 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn turned_away_by_the_first_line() {
+        const QUIT: (char, &[u8]) = ('C', b"QUIT\r\n");
+        const BYE: (char, &[u8]) = ('S', b"221 2.0.0 Bye\r\n");
+        let about_client: &[u8] = b"450 4.3.2 <unknown[10.20.0.10]>: Client host rejected\r\n";
+        for (name, talk, is_smtp) in [
+            ("a status", vec![('S', about_client), QUIT, BYE], true),
+            (
+                "a status, cut",
+                vec![('S', b"450 4."), ('S', b"3.2 no\r\n"), QUIT, BYE],
+                true,
+            ),
+            (
+                "a status on two lines",
+                vec![('S', b"521-5.3.2 no\r\n521 5.3.2 mail\r\n"), QUIT],
+                true,
+            ),
+            (
+                "and the client is gone",
+                vec![('S', b"550 5.7.1 no\r\n")],
+                true,
+            ),
+            ("554", vec![('S', b"554 go away\r\n"), QUIT], true),
+            (
+                "554, not waited for",
+                vec![('S', b"554 go away\r\n"), EHLO],
+                true,
+            ),
+            (
+                "421, not waited for",
+                vec![('S', b"421 busy\r\n"), EHLO],
+                true,
+            ),
+            (
+                "421, which FTP has too",
+                vec![('S', b"421 busy\r\n"), QUIT],
+                false,
+            ),
+            (
+                "another class",
+                vec![('S', b"450 5.3.2 no\r\n"), QUIT],
+                false,
+            ),
+            ("no status", vec![('S', b"502 4.3 no\r\n"), QUIT], false),
+            (
+                "an address",
+                vec![('S', b"400 4.3.2.1 no\r\n"), QUIT],
+                false,
+            ),
+            (
+                "another client",
+                vec![('S', b"450 4.3.2 no\r\n"), ('C', b"GET / HTTP/1.0\r\n\r\n")],
+                false,
+            ),
+        ] {
+            let story = told(&talk);
+            assert_eq!(
+                story.is_some_and(|s| s.service == Some("smtp")),
+                is_smtp,
+                "{name}"
+            );
+        }
+        let story = told(&[('S', about_client), QUIT, BYE]).expect("SMTP");
+        assert_eq!((story.request, story.banner), (Request::None, None));
+        assert!(!story.worked && !story.asked_list && !story.listed && !story.began);
     }
 
     #[test]
