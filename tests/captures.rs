@@ -144,12 +144,12 @@ fn records_say_what_the_endpoints_said() {
 
 /// The endpoints of a record, or of a connection of the truth: of stations without addresses, the client's MAC address.
 fn ends(object: &Map<String, Value>) -> String {
-    let client = match &object["client_ip"] {
-        Value::Null => &object["client_mac"],
-        ip => ip,
+    let (client, port) = match &object["client_ip"] {
+        Value::Null => (&object["client_mac"], &Value::Null),
+        ip => (ip, &object["server_port"]),
     };
     format!(
-        "{} {client} > {} {}",
-        object["transport"], object["server_ip"], object["server_port"]
+        "{} {client} > {} {port}",
+        object["transport"], object["server_ip"]
     )
 }

@@ -12,7 +12,7 @@ Beside each `NAME.pcap` is `NAME.truth.json`: what the clients and servers thems
 `server_said`), and which fields of a flow record follow from that or from the way the scenario is built (`expect`). Nothing in it was read from packets.
 A field that `expect` leaves out is one that they did not tell of; `null` means that the record must hold null.
 Connections stand in the order in which they were opened; where `client_port` is null, match those between the same endpoints in that order.
-EAPOL has neither addresses nor ports, so `transport` and all four of them are null: there, match those whose `expect` names the same `client_mac`.
+EAPOL has neither addresses nor ports, so `transport` and all four of them are null (records have 0 for the ports): there, match those whose `expect` names the same `client_mac`.
 
 Debian has no server that speaks TDS: `tds.pcap` is made with a small one of this project's (`clients/tds_server.py`), which speaks PRELOGIN, wraps TLS
 in its packets by Python's ssl, and refuses every login. Nor has it a broker that answers the TLS header of AMQP 1.0: those connections of `amqp.pcap` go to

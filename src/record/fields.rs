@@ -242,6 +242,16 @@ pub const FIELDS: &[&str] = &[
     "role",
 ];
 
+/// A port as it is written: 0, which is no port (RFC 6335 section 6), where the flow has none, as IPFIX and NetFlow have
+/// it. Whoever reads records takes ports for numbers, and there is nothing here that was not known.
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "what a sink takes; no port is null"
+)]
+fn port(port: Option<u16>) -> Option<u64> {
+    Some(port.unwrap_or_default().into())
+}
+
 impl FlowRecord {
     /// Shows every field to `sink`, in the order of [`FIELDS`].
     pub fn visit(&self, sink: &mut impl FieldSink) {
@@ -253,9 +263,9 @@ impl FlowRecord {
         sink.time(name!("last_seen"), Some(self.last_seen));
         sink.word(name!("transport"), self.transport.name());
         sink.word(name!("client_ip"), self.client_ip);
-        sink.number(name!("client_port"), self.client_port.map(u64::from));
+        sink.number(name!("client_port"), port(self.client_port));
         sink.word(name!("server_ip"), self.server_ip);
-        sink.number(name!("server_port"), self.server_port.map(u64::from));
+        sink.number(name!("server_port"), port(self.server_port));
         sink.word(name!("client_mac"), self.client_mac);
         sink.word(name!("server_mac"), self.server_mac);
         sink.numbers(name!("vlan"), self.vlans.iter().map(u64::from));

@@ -155,9 +155,9 @@ impl Reader {
             last_seen: time(&line.last_seen)?,
             transport: transport(&line)?,
             client_ip: line.client_ip,
-            client_port: line.client_port,
+            client_port: line.client_ip.and(line.client_port),
             server_ip: line.server_ip,
-            server_port: line.server_port,
+            server_port: line.server_ip.and(line.server_port),
             client_mac: line.client_mac.as_deref().map(mac).transpose()?,
             server_mac: line.server_mac.as_deref().map(mac).transpose()?,
             vlans,
@@ -345,7 +345,7 @@ impl Reader {
     }
 }
 
-/// Without a transport there are neither addresses nor ports, and with one there are all four.
+/// Without a transport there are neither addresses nor ports (they are 0), and with one there are all four.
 fn transport(line: &Line) -> Result<Transport, String> {
     let transport = match line.transport.as_deref() {
         Some("tcp") => Transport::Tcp,
@@ -354,11 +354,12 @@ fn transport(line: &Line) -> Result<Transport, String> {
         None => Transport::Eapol,
     };
     let is_wanted = transport != Transport::Eapol;
+    let is_port = |port: Option<u16>| port.is_some_and(|port| is_wanted || port > 0);
     for (name, is_there) in [
         ("client_ip", line.client_ip.is_some()),
-        ("client_port", line.client_port.is_some()),
+        ("client_port", is_port(line.client_port)),
         ("server_ip", line.server_ip.is_some()),
-        ("server_port", line.server_port.is_some()),
+        ("server_port", is_port(line.server_port)),
     ] {
         if is_there != is_wanted {
             let is = if is_there { "not null" } else { "null" };
