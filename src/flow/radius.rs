@@ -2,7 +2,7 @@
 //!
 //! A switch or an access point asks for all its devices from one port, many at a time. What belongs together is told by
 //! the identifier, which an answer repeats, and by the State of a challenge, which the next request brings back
-//! (RFC 2865 section 5.24, RFC 3579 section 2.6.1). Each conversation is a flow of its own in what is written out.
+//! (RFC 2865 sections 3 and 5.24). Each conversation is a flow of its own in what is written out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! EAP (RFC 3748) and the methods in which TLS travels: EAP-TLS (RFC 5216, RFC 9190), EAP-TTLS (RFC 5281), PEAP
-//! (\[MS-PEAP\]), EAP-FAST (RFC 4851), TEAP (RFC 7170). They cut TLS records into pieces in the same way.
+//! (\[MS-PEAP\]), EAP-FAST (RFC 4851), TEAP (RFC 9930, RFC 7170 before it). They cut TLS records into pieces in the same way.
 //!
 //! In: EAP packets in their order, from the authenticator or the peer. Out: [`Event`]s of TLS, and the [`Story`] of how
 //! the two came to the method. Nobody's identity is read.
@@ -46,7 +46,7 @@ const fn is_tls(kind: u8) -> bool {
     )
 }
 
-/// Flags of a method with TLS (RFC 5216 section 3.1; RFC 7170 section 4.1).
+/// Flags of a method with TLS (RFC 5216 section 3.1; of TEAP RFC 7170 section 4.1, in force as RFC 9930).
 mod flag {
     /// The length of the whole message comes first.
     pub(super) const LENGTH: u8 = 0x80;
@@ -363,9 +363,15 @@ impl Conversation {
             }
             kind if is_tls(kind) => self.story.answer(true),
             kind => {
-                // RFC 3748 section 5.7: an expanded Nak is one that refuses, too.
-                let refuses = kind == method::EXPANDED && matches!(rest, [0, 0, 0, 0, 0, 0, 3, ..]);
-                if !refuses {
+                // RFC 3748 section 5.3.2: an expanded Nak refuses, too, and names methods in eight bytes each.
+                if let (method::EXPANDED, [0, 0, 0, 0, 0, 0, method::NAK, wanted @ ..]) =
+                    (kind, rest)
+                {
+                    let is_wanted = |method: &[u8; 8]| matches!(method, [method::EXPANDED, 0, 0, 0, 0, 0, 0, kind] if is_tls(*kind));
+                    if wanted.as_chunks().0.iter().any(is_wanted) {
+                        self.story.ask();
+                    }
+                } else {
                     self.story.work();
                 }
                 if matches!(kind, method::ONE_TIME_PASSWORD | method::GENERIC_TOKEN_CARD) {
@@ -559,7 +565,7 @@ mod tests {
     fn the_ledger() {
         use crate::framing::starttls::verdict::{Seen, Tls, conclude};
         type Packets<'a> = &'a [(u8, u8, &'a [u8])];
-        let cases: [(&str, Packets<'_>, Tls, Upgrade, [bool; 2]); 8] = [
+        let cases: [(&str, Packets<'_>, Tls, Upgrade, [bool; 2]); 9] = [
             (
                 "taken as proposed",
                 &[IDENTITY, (1, 2, &[25, 0x20]), (2, 2, &[25, 0])],
@@ -583,6 +589,18 @@ mod tests {
             (
                 "TLS asked for, and refused",
                 &[IDENTITY, (1, 2, &[4, 1, 7]), (2, 2, &[3, 25]), (4, 2, &[])],
+                Tls::None,
+                Upgrade::Refused,
+                [false; 2],
+            ),
+            (
+                "TLS asked for in an expanded Nak, and refused",
+                &[
+                    IDENTITY,
+                    (1, 2, &hex!("fe 000000 00000004")),
+                    (2, 2, &hex!("fe 000000 00000003 fe 000000 0000000d")),
+                    (4, 2, &[]),
+                ],
                 Tls::None,
                 Upgrade::Refused,
                 [false; 2],

@@ -242,7 +242,7 @@ pub const FIELDS: &[&str] = &[
     "role",
 ];
 
-/// A port as it is written: 0, which is no port (RFC 6335 section 6), where the flow has none, as IPFIX and NetFlow have
+/// A port as it is written: 0, which is reserved (RFC 6335 section 6), where the flow has none, as IPFIX and NetFlow have
 /// it. Whoever reads records takes ports for numbers, and there is nothing here that was not known.
 #[allow(
     clippy::unnecessary_wraps,

@@ -55,7 +55,7 @@ fn asks_for_tls(client: &[u8], last: bool) -> bool {
     whole && word.as_bytes() == b"AUTH" && is_tls(rest)
 }
 
-/// RFC 4217 section 4, and the drafts before it: `SSL` and `TLS-P` protect the data channel too.
+/// RFC 4217 sections 4.1 and 17 have `TLS` and `TLS-C`; `SSL` and `TLS-P`, which protect the data channel too, are older.
 fn is_tls(mechanism: &[u8]) -> bool {
     [&b"TLS"[..], b"SSL", b"TLS-C", b"TLS-P"].contains(&lines::verb(mechanism).0.as_bytes())
 }
@@ -194,7 +194,7 @@ impl Ftp {
         }
         self.greeted = true;
         match self.pending.pop() {
-            // RFC 4217 section 4: 234 is yes; 334 wants more data, as SSL's drafts do.
+            // RFC 4217 section 4.2: 234 is yes. 334 (RFC 2228 section 3) is not what it should be, and a yes all the same.
             Some(Command::Auth) => story.answer(matches!(code, 234 | 334)),
             Some(Command::Feat) => story.listed = true,
             _ => {}

@@ -216,7 +216,7 @@ impl Ledger {
         let clients = match self.ends.opener {
             Some(opener) => [Some(opener), None],
             None => {
-                // RFC 6335 section 6: the higher port is mostly the client's.
+                // The private ports are the highest ones (RFC 6335 section 6): the higher one is mostly the client's.
                 let [up, down] = self.ends.ports;
                 let first = if up >= down {
                     Direction::Up

@@ -192,8 +192,8 @@ impl Nntp {
             _ => {}
         }
         match code {
-            // RFC 3977 section 3.2 and RFC 2980: these are followed by lines.
-            100 | 101 | 202 | 215 | 220 | 221 | 222 | 224 | 225 | 230 | 231 | 282 => {
+            // RFC 3977 sections 3.1.1 and 3.2, RFC 2980 and drafts of the former: these are followed by lines.
+            100 | 101 | 202 | 215 | 218 | 220 | 221 | 222 | 224 | 225 | 230 | 231 | 282 => {
                 self.listing = Some(command.unwrap_or(Command::Other))
             }
             211 if command == Some(Command::ListGroup) => self.listing = command,

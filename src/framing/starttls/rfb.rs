@@ -1,5 +1,5 @@
 //! RFB, which VNC speaks (RFC 6143): the security types 19 "VeNCrypt" and 18 "TLS" (rfbproto, sections "VeNCrypt" and
-//! "Security types"). The list of types is the server's list; picking one of those two asks for TLS.
+//! "Security"). The list of types is the server's list; picking one of those two asks for TLS.
 
 use super::{Match, Protocol, Request, Story, Talk};
 use crate::record::Side;

@@ -1,4 +1,4 @@
-//! SIP (RFC 3261). It has no upgrade in band (section 26.2: TLS is a matter of the hop, from the first byte), so it has
+//! SIP (RFC 3261). It has no upgrade in band (section 26.2.1: TLS is a matter of the hop, from the first byte), so it has
 //! no line in the ledger; but where TLS meets it, in a tunnel or at the wrong port, its name is told.
 
 use super::{Match, Protocol, Story, Talk};

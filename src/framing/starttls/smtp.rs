@@ -88,8 +88,8 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
     Match::More
 }
 
-/// Whether a server begins by turning the client away (RFC 5321 section 3.1), with an enhanced status of the same class
-/// behind the code (RFC 3463, RFC 2034): `450 4.3.2 try again later`.
+/// Whether a server begins by turning the client away (RFC 5321 section 3.1 for 554, section 3.8 for 421, others by
+/// custom), with an enhanced status of the same class behind the code (RFC 3463, RFC 2034): `450 4.3.2 try again later`.
 fn turns_away(server: &[u8]) -> Match {
     let &[class @ (b'4' | b'5'), ..] = server else {
         return Match::No;
