@@ -747,52 +747,22 @@ fn conversations() -> Vec<(String, Trace)> {
     all.push(("a certificate longer than what passes".to_owned(), trace));
 
     let mut trace = Trace::default();
-    let mut talk = Talk::open(&mut trace, [40_003, 25], Wrap::Plain, [1, 2]);
-    talk.say(&mut trace, Side::Server, b"220 mx.example.net ESMTP\r\n");
-    talk.say(&mut trace, Side::Client, b"EHLO client.example.net\r\n");
-    talk.say(
-        &mut trace,
-        Side::Server,
-        b"250-mx.example.net\r\n250 STARTTLS\r\n",
-    );
-    talk.say(&mut trace, Side::Client, b"MAIL FROM:<a@example.net>\r\n");
-    talk.say(&mut trace, Side::Server, b"250 ok\r\n");
-    talk.say(&mut trace, Side::Client, b"RCPT TO:<b@example.net>\r\n");
-    talk.say(&mut trace, Side::Server, b"250 ok\r\n");
-    talk.say(&mut trace, Side::Client, b"DATA\r\n");
-    talk.say(&mut trace, Side::Server, b"354 go on\r\n");
-    talk.say(
-        &mut trace,
-        Side::Client,
-        &b"a line of a long letter, of which there are many\r\n".repeat(900),
-    );
-    talk.say(&mut trace, Side::Client, b".\r\n");
-    talk.say(&mut trace, Side::Server, b"250 taken\r\n");
-    talk.say(&mut trace, Side::Client, b"STARTTLS\r\n");
-    talk.say(&mut trace, Side::Server, b"220 go on\r\n");
+    let mut talk = mail(&mut trace, 40_003, 900);
+    for (side, line) in [
+        (Side::Client, ".\r\n"),
+        (Side::Server, "250 taken\r\n"),
+        (Side::Client, "STARTTLS\r\n"),
+        (Side::Server, "220 go on\r\n"),
+    ] {
+        talk.say(&mut trace, side, line.as_bytes());
+    }
     talk.handshake(&mut trace, 3_000);
     talk.data(&mut trace, Side::Client, 5_000);
     talk.close(&mut trace);
     all.push(("STARTTLS behind 45 kB of mail".to_owned(), trace));
 
     let mut trace = Trace::default();
-    let mut talk = Talk::open(&mut trace, [40_004, 25], Wrap::Plain, [1, 2]);
-    talk.say(&mut trace, Side::Server, b"220 mx.example.net ESMTP\r\n");
-    talk.say(&mut trace, Side::Client, b"EHLO client.example.net\r\n");
-    talk.say(
-        &mut trace,
-        Side::Server,
-        b"250-mx.example.net\r\n250 STARTTLS\r\n",
-    );
-    talk.say(&mut trace, Side::Client, b"MAIL FROM:<a@example.net>\r\n");
-    talk.say(&mut trace, Side::Server, b"250 ok\r\n");
-    talk.say(&mut trace, Side::Client, b"DATA\r\n");
-    talk.say(&mut trace, Side::Server, b"354 go on\r\n");
-    talk.say(
-        &mut trace,
-        Side::Client,
-        &b"a line of a long letter, of which there are many\r\n".repeat(60_000),
-    );
+    let mut talk = mail(&mut trace, 40_004, 60_000);
     talk.close(&mut trace);
     all.push(("bulk, a mail of 3 MB in the clear".to_owned(), trace));
 
@@ -805,4 +775,25 @@ fn conversations() -> Vec<(String, Trace)> {
     }
     all.push(("bulk, joined in its midst".to_owned(), trace));
     all
+}
+
+/// A session of SMTP that stays in the clear, as far as the text of a mail, which has so many `lines`.
+fn mail(trace: &mut Trace, port: u16, lines: usize) -> Talk {
+    let mut talk = Talk::open(trace, [port, 25], Wrap::Plain, [1, 2]);
+    for (side, line) in [
+        (Side::Server, "220 mx.example.net ESMTP\r\n"),
+        (Side::Client, "EHLO client.example.net\r\n"),
+        (Side::Server, "250-mx.example.net\r\n250 STARTTLS\r\n"),
+        (Side::Client, "MAIL FROM:<a@example.net>\r\n"),
+        (Side::Server, "250 ok\r\n"),
+        (Side::Client, "RCPT TO:<b@example.net>\r\n"),
+        (Side::Server, "250 ok\r\n"),
+        (Side::Client, "DATA\r\n"),
+        (Side::Server, "354 go on\r\n"),
+    ] {
+        talk.say(trace, side, line.as_bytes());
+    }
+    let text = b"a line of a long letter, of which there are many\r\n".repeat(lines);
+    talk.say(trace, Side::Client, &text);
+    talk
 }
