@@ -17,8 +17,10 @@ use crate::framing::starttls::{Ends, Ledger};
 use crate::framing::tls::TlsReader;
 use crate::hello::certificate;
 use crate::hello::client::ClientHello;
-use crate::hello::fingerprint;
-use crate::hello::server::ServerHello;
+use crate::hello::intern::Interner;
+use crate::hello::offer;
+use crate::hello::server::{Answer, ServerHello};
+use crate::record::Carrier;
 use crate::replay::{OwnedFrame, replay};
 use crate::time::Timestamp;
 
@@ -86,23 +88,29 @@ pub fn scan(bytes: &[u8]) {
     }
 }
 
-/// The body of a ClientHello.
+/// The body of a ClientHello, and the offer that it makes over each carrier.
 pub fn client_hello(bytes: &[u8]) {
-    for dtls in [false, true] {
-        if let Ok(hello) = ClientHello::parse(bytes, dtls) {
+    let mut offers = Interner::default();
+    for carrier in [Carrier::Tls, Carrier::Dtls, Carrier::Quic] {
+        if let Ok(hello) = ClientHello::parse(bytes, carrier == Carrier::Dtls) {
             let _ = (hello.is_strict(), hello.server_name());
+            let offer = offer::intern(&mut offers, &hello, carrier);
+            let _ = (offer.max_version(), format!("{offer:?}"));
         }
     }
 }
 
-/// The body of a ServerHello.
+/// The body of a ServerHello, and what it answers.
 pub fn server_hello(bytes: &[u8]) {
     if let Ok(hello) = ServerHello::parse(bytes) {
         let _ = (
-            hello.version(),
-            hello.alpn(),
+            hello.is_strict(),
+            hello.is_hello_retry_request(),
+            hello.has_pre_shared_key(),
+            hello.has_extended_master_secret(),
+            hello.has_downgrade_sentinel(),
             hello.key_share_group(),
-            fingerprint::ja3s(&hello),
+            Answer::intern(&mut Interner::default(), &hello),
         );
     }
 }

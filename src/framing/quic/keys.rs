@@ -111,14 +111,16 @@ impl Keys {
         for (byte, part) in nonce.iter_mut().rev().zip(number.to_le_bytes()) {
             *byte ^= part;
         }
-        Aes128Gcm::new(&self.key.into())
-            .decrypt_inout_detached(
-                &Nonce::from(nonce),
-                associated,
-                (&mut *text).into(),
-                &Tag::from(*tag),
-            )
-            .ok()?;
+        let decrypted = Aes128Gcm::new(&self.key.into()).decrypt_inout_detached(
+            &Nonce::from(nonce),
+            associated,
+            (&mut *text).into(),
+            &Tag::from(*tag),
+        );
+        // A fuzzer guesses no tag: for it, what cannot be decrypted is in the clear.
+        if decrypted.is_err() && !cfg!(fuzzing) {
+            return None;
+        }
         Some(Opened {
             frames: text.to_vec(),
             number,
