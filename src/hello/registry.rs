@@ -34,6 +34,11 @@ impl CipherSuite {
         tls_parser::TlsCipherSuite::from_name(name).map(|suite| Self(suite.id.0))
     }
 
+    /// All of IANA's names, in no order.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        tls_parser::CIPHERS.values().map(|suite| suite.name)
+    }
+
     /// Whether it is a signal in a suite's place.
     pub const fn is_signal(self) -> bool {
         matches!(self, Self::FALLBACK_SCSV | Self::RENEGOTIATION_INFO_SCSV)

@@ -568,13 +568,10 @@ fn group(name: &Spanned<String>) -> Result<NamedGroup, Wrong> {
 fn pattern(
     text: &Spanned<String>,
     what: &str,
-    name: impl Fn(u16) -> Option<&'static str>,
+    mut names: impl Iterator<Item = &'static str>,
 ) -> Result<Glob, Wrong> {
     let glob = Glob::new(text.get_ref().clone());
-    if (0..=u16::MAX)
-        .filter_map(name)
-        .any(|name| glob.matches(name))
-    {
+    if names.any(|name| glob.matches(name)) {
         return Ok(glob);
     }
     Err((
@@ -584,15 +581,23 @@ fn pattern(
 }
 
 fn suites(text: &Spanned<String>) -> Result<Glob, Wrong> {
-    pattern(text, "cipher suite", |n| CipherSuite(n).name())
+    pattern(text, "cipher suite", CipherSuite::names())
 }
 
 fn groups(text: &Spanned<String>) -> Result<Glob, Wrong> {
-    pattern(text, "group", |n| NamedGroup(n).name())
+    pattern(
+        text,
+        "group",
+        (0..=u16::MAX).filter_map(|n| NamedGroup(n).name()),
+    )
 }
 
 fn schemes(text: &Spanned<String>) -> Result<Glob, Wrong> {
-    pattern(text, "signature scheme", |n| SignatureScheme(n).name())
+    pattern(
+        text,
+        "signature scheme",
+        (0..=u16::MAX).filter_map(|n| SignatureScheme(n).name()),
+    )
 }
 
 fn curve(name: &Spanned<String>) -> Result<NamedGroup, Wrong> {
