@@ -742,5 +742,5 @@ impl Place {
     }
 }
 
-/// Packets whose flows are looked up together.
-const WARM_PACKETS: usize = 16;
+/// Packets whose flows are looked up together: so many that what the first one asks for is there when the last has asked.
+const WARM_PACKETS: usize = 32;
