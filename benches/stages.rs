@@ -11,12 +11,13 @@ use hellotap::dispatch::{Block, FlowKey, Hasher, Packet, Transport, mapped};
 use hellotap::flow::Flow;
 use hellotap::flow::stream::Assembler;
 use hellotap::flow::table::FlowTable;
+use hellotap::flow::to_record::to_record;
 use hellotap::hello::client::ClientHello;
 use hellotap::hello::intern::Interner;
 use hellotap::hello::{Offer, offer};
 use hellotap::output::FlowFormat;
 use hellotap::record::{Carrier, FlowRecord};
-use hellotap::shard::{Shard, Shared, record};
+use hellotap::shard::{Shard, Shared};
 
 fn main() {
     divan::main();
@@ -88,7 +89,7 @@ fn records() -> Vec<FlowRecord> {
     shard.finish(&mut shared);
     shard
         .settled()
-        .filter_map(|(_, flow)| record(flow))
+        .filter_map(|(_, flow)| to_record(flow))
         .collect()
 }
 

@@ -6,8 +6,9 @@ use std::borrow::Borrow;
 use crate::config::Limits;
 use crate::decode::{Decoder, LinkType};
 use crate::dispatch::{Block, Hasher, Packet};
+use crate::flow::to_record::to_record;
 use crate::record::FlowRecord;
-use crate::shard::{Shard, Shared, record};
+use crate::shard::{Shard, Shared};
 use crate::time::Timestamp;
 
 /// A frame that owns its bytes.
@@ -54,7 +55,7 @@ pub fn replay<F: Borrow<OwnedFrame>>(
     shard.finish(&mut shared);
     let mut records = Vec::new();
     shared.take_records(&mut records);
-    records.extend(shard.settled().filter_map(|(_, flow)| record(flow)));
+    records.extend(shard.settled().filter_map(|(_, flow)| to_record(flow)));
     records.sort_by_key(|record| record.first_packet);
     records
 }

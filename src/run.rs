@@ -33,6 +33,7 @@ use crate::decode::{DecodeCounts, Decoded, Decoder, LinkType, Undecoded, fast};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
 use crate::flow::Flow;
 use crate::flow::table::Slot;
+use crate::flow::to_record::to_record;
 use crate::ordered::{BATCH_RECORDS, Batch, Lane, Ordered};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
 use crate::policy::{Judge, Networks};
@@ -40,7 +41,7 @@ use crate::record::redact::Pseudonyms;
 use crate::record::{Losses, Tally};
 use crate::report::progress::Progress;
 use crate::report::{Blind, BlindSpots, Input, Summary};
-use crate::shard::{self, Shard, ShardCounts, Shared};
+use crate::shard::{Shard, ShardCounts, Shared};
 use crate::stats::{RunStats, WorkerStats};
 use crate::time::Timestamp;
 use shunted::Shunted;
@@ -680,7 +681,7 @@ impl<'a> Worker<'a> {
                     None => ended.get(place.number as usize),
                     Some(shard) => self.shards.get(shard).and_then(|s| s.flow(place.number)),
                 };
-                let Some(mut record) = flow.and_then(shard::record) else {
+                let Some(mut record) = flow.and_then(to_record) else {
                     continue;
                 };
                 if let Some(losses) = self.losses {

@@ -3,10 +3,7 @@
 //! A [`Shard`] holds everything mutable about its share of the flows. Its result depends on its packets and ticks
 //! alone, in their order; so the output is the same for every number of workers.
 
-use std::hash::Hasher as _;
 use std::sync::Arc;
-
-use siphasher::sip::SipHasher13;
 
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, FlowKey, Packet, SHARDS, Transport, tcp_flags};
@@ -17,13 +14,14 @@ use crate::flow::settled::LinkTable;
 use crate::flow::settled::ToldTable;
 use crate::flow::table::{FlowTable, Slot};
 use crate::flow::tcp::{Context, TcpStream};
+use crate::flow::to_record::to_record;
 use crate::flow::udp::{MAX_PROBED_DATAGRAMS, UdpActive};
-use crate::flow::{Active, Close, Flow, LedgerFacts, LedgerSlot, Link, State};
+use crate::flow::{Active, Flow, LedgerSlot, Link, State};
+use crate::framing::demux;
 use crate::framing::starttls::Ends;
-use crate::framing::{demux, service};
 use crate::hello::session::{Moment, Session, Tables};
 use crate::prefetch;
-use crate::record::{FlowRecord, Mac, Visibility};
+use crate::record::{FlowRecord, Mac};
 use crate::time::Timestamp;
 
 /// One share of the flows.
@@ -64,7 +62,7 @@ impl Shared {
 
     /// Adds the records of flows that ended since the last call to `records`, in no order.
     pub fn take_records(&mut self, records: &mut Vec<FlowRecord>) {
-        records.extend(self.ended.drain(..).filter_map(|flow| record(&flow)));
+        records.extend(self.ended.drain(..).filter_map(|flow| to_record(&flow)));
     }
 }
 
@@ -317,70 +315,7 @@ impl Shard {
             return;
         };
         let was_closed = flow.is_closed();
-        let [up, down] = &mut flow.halves;
-        let (half, other) = if packet.direction == Direction::Up {
-            (up, down)
-        } else {
-            (down, up)
-        };
-        let has = |flag| packet.tcp_flags & flag != 0;
-        // A straggler of the connection before closes nothing: it lies before the window (RFC 9293 section 3.10.7.4), or
-        // does not acknowledge the SYN (section 3.10.7.3).
-        let stale = match (half.isn(), other.isn()) {
-            (Some(isn), _) => {
-                half.bytes < 1 << 30 && (packet.sequence.wrapping_sub(isn) as i32) < 0
-            }
-            (None, Some(_)) if !has(tcp_flags::ACK) => half.bytes == 0,
-            (None, Some(isn)) => {
-                other.bytes < 1 << 30
-                    && !(1..=other.bytes as u32 + (1 << 20))
-                        .contains(&packet.acknowledgment.wrapping_sub(isn))
-            }
-            (None, None) => false,
-        };
-        if stale && !has(tcp_flags::SYN) {
-            return;
-        }
-        // RFC 9293 section 3.10.7.3: a SYN-ACK that does not acknowledge the SYN, or the data on it, is not its answer. A
-        // mirror on both sides of a firewall that rewrites sequence numbers shows such.
-        let foreign = has(tcp_flags::ACK)
-            && other.isn().is_some_and(|isn| {
-                !(1..=1 << 16).contains(&packet.acknowledgment.wrapping_sub(isn))
-            });
-        if has(tcp_flags::SYN) && !has(tcp_flags::RST) && !foreign {
-            half.learn_isn(packet.sequence);
-            if has(tcp_flags::ACK) {
-                flow.opener.get_or_insert(packet.direction.flip());
-                // What the SYN-ACK acknowledges tells where the other direction begins.
-                other.learn_isn(packet.acknowledgment.wrapping_sub(1));
-            } else {
-                flow.opener.get_or_insert(packet.direction);
-            }
-        }
-        // RFC 9293 section 3.4: a FIN takes a sequence number, which a reset behind it has counted.
-        if has(tcp_flags::FIN) || has(tcp_flags::RST) && !half.fin {
-            half.set_end(packet.sequence.wrapping_add(packet.wire_len));
-        }
-        if has(tcp_flags::FIN | tcp_flags::RST)
-            && flow.first_close.is_none()
-            && let State::Active(active) = &mut flow.state
-        {
-            active.closed_without_alert = active.session.alerts.is_empty();
-        }
-        if has(tcp_flags::FIN) {
-            half.fin = true;
-            flow.first_close.get_or_insert(Close::fin(packet.direction));
-        }
-        if has(tcp_flags::RST) {
-            let first = flow
-                .first_close
-                .get_or_insert(Close::reset(packet.direction));
-            if !first.is_reset() {
-                // A reset behind a FIN: closed at once, but the FIN came first.
-                half.fin = true;
-                other.fin = true;
-            }
-        }
+        flow.control(packet);
         if !was_closed && flow.is_closed() {
             self.table.linger(slot, self.limits.linger_ns);
         }
@@ -827,134 +762,6 @@ fn noted_mut(table: &mut FlowTable, slot: Slot) -> Option<&mut Noted> {
         State::Udp(active) => Some(&mut active.noted),
         _ => None,
     }
-}
-
-/// The record of a flow, but for the judgement; `None` where it does not matter, or is not settled yet.
-pub fn record(flow: &Flow) -> Option<FlowRecord> {
-    let State::Settled(settled) = &flow.state else {
-        return None;
-    };
-    let facts = &*settled.told;
-    let rare = settled.rare.as_deref();
-    let (client, server) = (facts.client, facts.client.flip());
-    let (client_ip, client_port) = flow.key.source(client).unzip();
-    let (server_ip, server_port) = flow.key.source(server).unzip();
-    let (client_half, server_half) = (flow.half(client), flow.half(server));
-    let mac = |d: Direction| settled.link.macs.get(d.index()).copied().flatten();
-    let answer = facts.answer.as_deref();
-    let hello = facts.offer.is_some();
-    let none = LedgerFacts::default();
-    let ledger = rare.and_then(|rare| rare.ledger.as_ref()).unwrap_or(&none);
-    let alpn = answer.and_then(|a| a.alpn.clone());
-    let (service, service_source) = service_of(ledger, server_port, alpn.as_deref());
-    Some(FlowRecord {
-        flow_id: flow_id(flow),
-        first_packet: flow.first_packet,
-        first_seen: flow.first_seen,
-        last_seen: flow.last_seen,
-        transport: flow.key.transport(),
-        client_ip,
-        client_port,
-        server_ip,
-        server_port,
-        client_mac: mac(client),
-        server_mac: mac(server),
-        vlans: settled.link.vlans,
-        tunnels: settled.link.tunnels,
-        via: ledger.via,
-        via_target: ledger.via_target.clone(),
-        service,
-        service_source,
-        upgrade: ledger.upgrade,
-        continued_in_clear: ledger.continued_in_clear,
-        cleartext_credentials: ledger.cleartext_credentials,
-        client_name: ledger.client_name.clone(),
-        server_name_banner: ledger.server_name_banner.clone(),
-        starttls_injection: ledger.starttls_injection,
-        carrier: facts.carrier,
-        quic_version: facts.quic_version,
-        outcome: facts.outcome,
-        cause: facts.cause,
-        negotiated_version: facts.negotiated_version,
-        negotiated_source: facts.negotiated_source,
-        client_record_version: facts.client_record_version,
-        cipher_suite: answer.and_then(|a| a.cipher_suite),
-        named_group: facts.named_group,
-        sni: facts.sni.clone(),
-        alpn,
-        hello_retry: (hello || answer.is_some()).then_some(facts.hello_retry),
-        resumed: facts.resumed,
-        downgrade_sentinel: answer.map(|_| facts.downgrade_sentinel),
-        extended_master_secret: facts.extended_master_secret,
-        ja3s: answer.and_then(|a| a.ja3s.clone()),
-        client_hello_bytes: hello.then_some(flow.client_hello_bytes),
-        client_hello_segments: hello.then_some(facts.client_hello_segments),
-        alerts: rare.map(|rare| rare.alerts.to_vec()).unwrap_or_default(),
-        certificate: facts.certificate.clone(),
-        client_certificate: facts.client_certificate,
-        tcp_rtt_us: flow.rtt_us().map(u64::from),
-        hello_us: settled.hello_us().map(u64::from),
-        client_bytes: client_half.bytes,
-        server_bytes: server_half.bytes,
-        client_packets: client_half.packets.into(),
-        server_packets: server_half.packets.into(),
-        visibility: match (client_half.packets, server_half.packets) {
-            (_, 0) => Visibility::ClientOnly,
-            (0, _) => Visibility::ServerOnly,
-            _ => Visibility::Both,
-        },
-        missing_bytes: rare.map_or(0, |rare| rare.missing_bytes),
-        conflicting_bytes: rare.map_or(0, |rare| rare.conflicting_bytes),
-        mid_stream: facts.mid_stream,
-        offer: facts.offer.clone(),
-        ..FlowRecord::default()
-    })
-}
-
-/// The service as the talk in the clear told it, else as the server's port or the ALPN says.
-fn service_of(
-    ledger: &LedgerFacts,
-    server_port: Option<u16>,
-    alpn: Option<&str>,
-) -> (Option<&'static str>, Option<&'static str>) {
-    if let Some(told) = ledger.service {
-        // RFC 6409 section 3.1: submission is SMTP at a port of its own.
-        let service = if told == "smtp" && server_port == Some(587) {
-            "submission"
-        } else {
-            told
-        };
-        return (Some(service), Some("content"));
-    }
-    // Through a tunnel, the port that was asked for counts.
-    let tunnel = ledger.upgrade.is_some() && ledger.via.is_some();
-    let port = match &ledger.via_target {
-        Some(target) if tunnel => target.rsplit(':').next().and_then(|port| port.parse().ok()),
-        _ if tunnel => None,
-        _ => server_port,
-    };
-    let by_port = port.and_then(service::by_port);
-    let by_alpn = || {
-        alpn.and_then(service::by_alpn)
-            .map_or((None, None), |service| (Some(service), Some("content")))
-    };
-    by_port.map_or_else(by_alpn, |service| (Some(service), Some("port")))
-}
-
-/// Stable over runs and versions: SipHash-1-3 with a zero key over endpoints, transport and time.
-fn flow_id(flow: &Flow) -> u64 {
-    let mut hasher = SipHasher13::new();
-    for direction in [Direction::Up, Direction::Down] {
-        match flow.key.source(direction) {
-            Some((std::net::IpAddr::V4(v4), _)) => hasher.write(&v4.octets()),
-            Some((std::net::IpAddr::V6(v6), _)) => hasher.write(&v6.octets()),
-            None => hasher.write(&flow.key.station(direction).unwrap_or_default()),
-        }
-        hasher.write(&flow.key.port(direction).to_be_bytes());
-    }
-    hasher.write(&[flow.key.transport() as u8]);
-    hasher.write(&flow.first_seen.0.to_be_bytes());
-    hasher.finish()
 }
 
 /// The time from the SYN to the first ACK of its sender: a whole round trip, wherever on the path the capture is.

@@ -7,7 +7,8 @@ use hellotap::capture::{FileSource, Next};
 use hellotap::config::Limits;
 use hellotap::decode::{Decoder, fast};
 use hellotap::dispatch::{Block, FlowKey, Hasher, Packet, SHARDS, Transport, mapped, tcp_flags};
-use hellotap::shard::{Shard, ShardCounts, Shared, record};
+use hellotap::flow::to_record::to_record;
+use hellotap::shard::{Shard, ShardCounts, Shared};
 use hellotap::time::Timestamp;
 
 /// A shard that saw `capture` up to the packet with which the first flow settled; that packet, and its block.
@@ -180,7 +181,9 @@ impl Crowd {
     fn told(&mut self) -> Vec<String> {
         self.shard.finish(&mut self.shared);
         let flows = self.shard.settled().map(|(_, flow)| flow);
-        let records = flows.chain(self.shared.ended().iter()).filter_map(record);
+        let records = flows
+            .chain(self.shared.ended().iter())
+            .filter_map(to_record);
         let mut told: Vec<String> = records
             .map(|r| {
                 let ends = (r.client_ip, r.client_port, r.server_ip, r.server_port);

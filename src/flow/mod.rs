@@ -4,6 +4,7 @@
 //! Flows own their buffers and let go of them as soon as all is told that can be.
 
 pub mod conclude;
+mod control;
 pub mod eapol;
 #[cfg(test)]
 mod eapol_tests;
@@ -17,6 +18,7 @@ pub mod talk;
 pub mod tcp;
 #[cfg(test)]
 mod tcp_tests;
+pub mod to_record;
 pub mod udp;
 #[cfg(test)]
 mod udp_tests;

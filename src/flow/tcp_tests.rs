@@ -4,8 +4,9 @@ use hex_literal::hex;
 
 use crate::config::Limits;
 use crate::dispatch::{Block, FlowKey, Packet, Transport, tcp_flags};
+use crate::flow::to_record::to_record;
 use crate::record::{Cause, ClientCertificate, FlowRecord, Outcome};
-use crate::shard::{Shard, Shared, record};
+use crate::shard::{Shard, Shared};
 use crate::time::Timestamp;
 
 const CLIENT: ([u8; 16], u16) = ([1; 16], 50000);
@@ -58,7 +59,7 @@ fn told(segments: &[Segment<'_>]) -> FlowRecord {
     shard.finish(&mut shared);
     let mut records = Vec::new();
     shared.take_records(&mut records);
-    records.extend(shard.settled().filter_map(|(_, flow)| record(flow)));
+    records.extend(shard.settled().filter_map(|(_, flow)| to_record(flow)));
     let [record] = records.try_into().expect("one connection");
     record
 }

@@ -4,8 +4,9 @@ use hex_literal::hex;
 
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, FlowKey, Packet, Transport};
+use crate::flow::to_record::to_record;
 use crate::record::{Carrier, FlowRecord, Outcome};
-use crate::shard::{Shard, Shared, record};
+use crate::shard::{Shard, Shared};
 use crate::time::Timestamp;
 
 const CLIENT: ([u8; 16], u16) = ([1; 16], 50000);
@@ -47,7 +48,7 @@ fn records_within(limits: Limits, datagrams: &[(bool, &[u8])]) -> Vec<FlowRecord
     shard.finish(&mut shared);
     let mut records = Vec::new();
     shared.take_records(&mut records);
-    records.extend(shard.settled().filter_map(|(_, flow)| record(flow)));
+    records.extend(shard.settled().filter_map(|(_, flow)| to_record(flow)));
     records.sort_by_key(|r| r.first_packet);
     records
 }

@@ -1,0 +1,74 @@
+//! How a connection opens and closes: the segments with SYN, FIN or RST.
+
+use super::{Close, Flow, State};
+use crate::dispatch::{Direction, Packet, tcp_flags};
+
+impl Flow {
+    /// Takes what a SYN, FIN or RST says.
+    pub(crate) fn control(&mut self, packet: &Packet) {
+        let [up, down] = &mut self.halves;
+        let (half, other) = if packet.direction == Direction::Up {
+            (up, down)
+        } else {
+            (down, up)
+        };
+        let has = |flag| packet.tcp_flags & flag != 0;
+        // A straggler of the connection before closes nothing: it lies before the window (RFC 9293 section 3.10.7.4), or
+        // does not acknowledge the SYN (section 3.10.7.3).
+        let stale = match (half.isn(), other.isn()) {
+            (Some(isn), _) => {
+                half.bytes < 1 << 30 && (packet.sequence.wrapping_sub(isn) as i32) < 0
+            }
+            (None, Some(_)) if !has(tcp_flags::ACK) => half.bytes == 0,
+            (None, Some(isn)) => {
+                other.bytes < 1 << 30
+                    && !(1..=other.bytes as u32 + (1 << 20))
+                        .contains(&packet.acknowledgment.wrapping_sub(isn))
+            }
+            (None, None) => false,
+        };
+        if stale && !has(tcp_flags::SYN) {
+            return;
+        }
+        // RFC 9293 section 3.10.7.3: a SYN-ACK that does not acknowledge the SYN, or the data on it, is not its answer. A
+        // mirror on both sides of a firewall that rewrites sequence numbers shows such.
+        let foreign = has(tcp_flags::ACK)
+            && other.isn().is_some_and(|isn| {
+                !(1..=1 << 16).contains(&packet.acknowledgment.wrapping_sub(isn))
+            });
+        if has(tcp_flags::SYN) && !has(tcp_flags::RST) && !foreign {
+            half.learn_isn(packet.sequence);
+            if has(tcp_flags::ACK) {
+                self.opener.get_or_insert(packet.direction.flip());
+                // What the SYN-ACK acknowledges tells where the other direction begins.
+                other.learn_isn(packet.acknowledgment.wrapping_sub(1));
+            } else {
+                self.opener.get_or_insert(packet.direction);
+            }
+        }
+        // RFC 9293 section 3.4: a FIN takes a sequence number, which a reset behind it has counted.
+        if has(tcp_flags::FIN) || has(tcp_flags::RST) && !half.fin {
+            half.set_end(packet.sequence.wrapping_add(packet.wire_len));
+        }
+        if has(tcp_flags::FIN | tcp_flags::RST)
+            && self.first_close.is_none()
+            && let State::Active(active) = &mut self.state
+        {
+            active.closed_without_alert = active.session.alerts.is_empty();
+        }
+        if has(tcp_flags::FIN) {
+            half.fin = true;
+            self.first_close.get_or_insert(Close::fin(packet.direction));
+        }
+        if has(tcp_flags::RST) {
+            let first = self
+                .first_close
+                .get_or_insert(Close::reset(packet.direction));
+            if !first.is_reset() {
+                // A reset behind a FIN: closed at once, but the FIN came first.
+                half.fin = true;
+                other.fin = true;
+            }
+        }
+    }
+}
