@@ -33,7 +33,7 @@ impl Protocol for Acap {
         begin(story);
         let mut lines = std::mem::take(&mut self.from_client);
         while let Some(line) = lines.next(&mut bytes) {
-            let literal = literal(line);
+            let literal = lines::literal(line);
             self.client_line(line, story);
             if let Some(len) = literal {
                 lines.skip(len);
@@ -46,7 +46,7 @@ impl Protocol for Acap {
         begin(story);
         let mut lines = std::mem::take(&mut self.from_server);
         while let Some(line) = lines.next(&mut bytes) {
-            let literal = literal(line);
+            let literal = lines::literal(line);
             let accepted = self.server_line(line, story);
             if accepted && !bytes.is_empty() {
                 story.injected = true;
@@ -85,15 +85,6 @@ fn tagged(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = line.iter().position(|b| *b == b' ')?;
     let (tag, rest) = line.split_at_checked(space)?;
     (!tag.is_empty() && tag.len() <= 64).then_some((tag, rest))
-}
-
-/// The length of a literal that the line ends with, `{5}` or `{5+}` (RFC 2244 section 2.6.3).
-fn literal(line: &[u8]) -> Option<u64> {
-    let inner = line.strip_suffix(b"}")?;
-    let open = memchr::memrchr(b'{', inner)?;
-    let digits = inner.get(open + 1..)?;
-    let digits = digits.strip_suffix(b"+").unwrap_or(digits);
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 impl Acap {

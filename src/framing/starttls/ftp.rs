@@ -1,8 +1,8 @@
 //! FTP (RFC 959): AUTH as in RFC 4217. The data channel is a connection of its own, TLS from its first byte or never.
 
-use super::lines::{self, Lines};
-use super::{Match, Pending, Protocol, Story, Talk};
-use crate::record::Side;
+use super::line_protocol::LineProtocol;
+use super::lines;
+use super::{Match, Pending, Story, Talk};
 
 /// What tells FTP from other protocols whose servers greet with 220.
 const TELLING: &[&[u8]] = &[
@@ -63,8 +63,6 @@ fn is_tls(mechanism: &[u8]) -> bool {
 /// A session's control channel.
 #[derive(Debug, Default)]
 pub(crate) struct Ftp {
-    from_client: Lines,
-    from_server: Lines,
     pending: Pending<Command>,
     greeted: bool,
     /// The code of the reply whose lines come.
@@ -78,49 +76,13 @@ enum Command {
     Other,
 }
 
-impl Protocol for Ftp {
-    fn client(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_client);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.client_line(line, story);
-        }
-        self.from_client = lines;
-    }
+impl LineProtocol for Ftp {
+    const SERVICE: &'static str = "ftp";
 
-    fn server(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_server);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.server_line(line, story);
-        }
-        self.from_server = lines;
-    }
-
-    fn gap(&mut self, from: Side, lost: u64) {
+    fn lose(&mut self) {
         self.pending.clear();
-        match from {
-            Side::Client => self.from_client.gap(lost),
-            Side::Server => self.from_server.gap(lost),
-        }
     }
 
-    fn finish(&mut self, story: &mut Story) {
-        if let Some(line) = self.from_client.rest() {
-            self.client_line(&line, story);
-        }
-        if let Some(line) = self.from_server.rest() {
-            self.server_line(&line, story);
-        }
-    }
-}
-
-fn begin(story: &mut Story) {
-    story.service = Some("ftp");
-    story.has_ledger = true;
-}
-
-impl Ftp {
     fn client_line(&mut self, line: &[u8], story: &mut Story) {
         // RFC 959 section 4.1.3: ABOR and STAT may come behind Telnet's IP and Synch.
         let line = line
@@ -200,7 +162,9 @@ impl Ftp {
             _ => {}
         }
     }
+}
 
+impl Ftp {
     /// A line of FEAT's answer (RFC 2389 section 3.2).
     fn feature(&self, line: &[u8], story: &mut Story) {
         let line = lines::reply(line).map_or(line, |(_, _, text)| text);

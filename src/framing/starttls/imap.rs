@@ -1,8 +1,8 @@
 //! IMAP (RFC 9051, RFC 3501): STARTTLS as in section 6.2.1.
 
-use super::lines::{self, Lines};
-use super::{Match, Protocol, Story, Talk};
-use crate::record::Side;
+use super::line_protocol::LineProtocol;
+use super::lines;
+use super::{Match, Story, Talk};
 
 /// Commands that need a login, or are one.
 const WORK: &[&[u8]] = &[
@@ -93,71 +93,16 @@ fn command(line: &[u8]) -> Option<(&[u8], lines::Word, &[u8])> {
 /// A session.
 #[derive(Debug, Default)]
 pub(crate) struct Imap {
-    from_client: Lines,
-    from_server: Lines,
     greeted: bool,
     /// The tags of STARTTLS and CAPABILITY, which their answers bear.
     starttls: Option<Box<[u8]>>,
     capability: Option<Box<[u8]>>,
 }
 
-impl Protocol for Imap {
-    fn client(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_client);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.client_line(line, story);
-            if let Some(len) = literal(line) {
-                lines.skip(len);
-            }
-        }
-        self.from_client = lines;
-    }
+impl LineProtocol for Imap {
+    const SERVICE: &'static str = "imap";
+    const LITERALS: bool = true;
 
-    fn server(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_server);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.server_line(line, story);
-            if let Some(len) = literal(line) {
-                lines.skip(len);
-            }
-        }
-        self.from_server = lines;
-    }
-
-    fn gap(&mut self, from: Side, lost: u64) {
-        match from {
-            Side::Client => self.from_client.gap(lost),
-            Side::Server => self.from_server.gap(lost),
-        }
-    }
-
-    fn finish(&mut self, story: &mut Story) {
-        if let Some(line) = self.from_client.rest() {
-            self.client_line(&line, story);
-        }
-        if let Some(line) = self.from_server.rest() {
-            self.server_line(&line, story);
-        }
-    }
-}
-
-fn begin(story: &mut Story) {
-    story.service = Some("imap");
-    story.has_ledger = true;
-}
-
-/// The bytes of the literal that a line announces (RFC 9051 section 4.3): `{12}`, `{12+}`.
-fn literal(line: &[u8]) -> Option<u64> {
-    let line = line.strip_suffix(b"}")?;
-    let open = line.iter().rposition(|b| *b == b'{')?;
-    let digits = line.get(open + 1..)?;
-    let digits = digits.strip_suffix(b"+").unwrap_or(digits);
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-impl Imap {
     fn client_line(&mut self, line: &[u8], story: &mut Story) {
         let Some((tag, word, rest)) = command(line) else {
             return;

@@ -1,6 +1,6 @@
 //! Lines cut over segments, and words in them: what the protocols of commands and replies share.
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 /// Bytes of a line that are kept. RFC 5321 section 4.5.3.1 gives commands 512 and replies 512 octets, RFC 7162 section
 /// 4 asks for 8192 in IMAP's commands; what decides stands at the beginning of a line.
@@ -158,6 +158,15 @@ pub(crate) fn reply(line: &[u8]) -> Option<(u16, bool, &[u8])> {
         Some((b' ', text)) => Some((code, false, text)),
         Some(_) => Some((code, false, rest)),
     }
+}
+
+/// The bytes of the literal that a line announces, `{12}` or `{12+}` (RFC 9051 section 4.3, RFC 5804 section 4, RFC 2244
+/// section 2.6.3).
+pub(crate) fn literal(line: &[u8]) -> Option<u64> {
+    let line = line.strip_suffix(b"}")?;
+    let digits = line.get(memrchr(b'{', line)? + 1..)?;
+    let digits = digits.strip_suffix(b"+").unwrap_or(digits);
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Whether `bytes` begin as commands and replies do, so that words may be looked for. What follows may be 8-bit.

@@ -34,6 +34,7 @@ mod imap;
 mod irc;
 mod ldap;
 mod ledger;
+mod line_protocol;
 pub(crate) mod lines;
 mod mysql;
 mod nntp;
@@ -56,6 +57,7 @@ use std::fmt;
 
 use super::proxy;
 pub use ledger::{Ends, Ledger};
+use line_protocol::LineByLine;
 pub use story::{Request, Story};
 
 use crate::record::Side;
@@ -114,7 +116,7 @@ pub(crate) struct Entry {
 }
 
 macro_rules! entry {
-    ($module:path, $type:path) => {{
+    ($module:path, $type:ty) => {{
         use $module as protocol;
         Entry {
             recognise: protocol::recognise,
@@ -137,13 +139,13 @@ pub(crate) const PROTOCOLS: &[Entry] = &[
     entry!(tds, tds::Tds),
     entry!(ldap, ldap::Ldap),
     entry!(xmpp, xmpp::Xmpp),
-    entry!(sieve, sieve::Sieve),
+    entry!(sieve, LineByLine<sieve::Sieve>),
     entry!(smtp, smtp::Smtp),
-    entry!(ftp, ftp::Ftp),
-    entry!(pop3, pop3::Pop3),
+    entry!(ftp, LineByLine<ftp::Ftp>),
+    entry!(pop3, LineByLine<pop3::Pop3>),
     entry!(acap, acap::Acap),
-    entry!(imap, imap::Imap),
-    entry!(nntp, nntp::Nntp),
+    entry!(imap, LineByLine<imap::Imap>),
+    entry!(nntp, LineByLine<nntp::Nntp>),
     entry!(irc, irc::Irc),
 ];
 

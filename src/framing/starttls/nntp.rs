@@ -1,8 +1,8 @@
 //! NNTP (RFC 3977): STARTTLS as in RFC 4642.
 
-use super::lines::{self, Lines};
-use super::{Match, Pending, Protocol, Story, Talk};
-use crate::record::Side;
+use super::line_protocol::LineProtocol;
+use super::lines;
+use super::{Match, Pending, Story, Talk};
 
 const TELLING: &[&[u8]] = &[
     b"MODE",
@@ -58,8 +58,6 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
 /// A session.
 #[derive(Debug, Default)]
 pub(crate) struct Nntp {
-    from_client: Lines,
-    from_server: Lines,
     pending: Pending<Command>,
     greeted: bool,
     /// The answer whose lines come, up to a lone dot.
@@ -77,49 +75,13 @@ enum Command {
     Other,
 }
 
-impl Protocol for Nntp {
-    fn client(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_client);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.client_line(line, story);
-        }
-        self.from_client = lines;
-    }
+impl LineProtocol for Nntp {
+    const SERVICE: &'static str = "nntp";
 
-    fn server(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_server);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.server_line(line, story);
-        }
-        self.from_server = lines;
-    }
-
-    fn gap(&mut self, from: Side, lost: u64) {
+    fn lose(&mut self) {
         self.pending.clear();
-        match from {
-            Side::Client => self.from_client.gap(lost),
-            Side::Server => self.from_server.gap(lost),
-        }
     }
 
-    fn finish(&mut self, story: &mut Story) {
-        if let Some(line) = self.from_client.rest() {
-            self.client_line(&line, story);
-        }
-        if let Some(line) = self.from_server.rest() {
-            self.server_line(&line, story);
-        }
-    }
-}
-
-fn begin(story: &mut Story) {
-    story.service = Some("nntp");
-    story.has_ledger = true;
-}
-
-impl Nntp {
     fn client_line(&mut self, line: &[u8], story: &mut Story) {
         if self.posting {
             self.posting = line != b".";

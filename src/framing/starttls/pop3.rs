@@ -1,8 +1,8 @@
 //! POP3 (RFC 1939): STLS as in RFC 2595, CAPA as in RFC 2449.
 
-use super::lines::{self, Lines};
-use super::{Match, Pending, Protocol, Story, Talk};
-use crate::record::Side;
+use super::line_protocol::LineProtocol;
+use super::lines;
+use super::{Match, Pending, Story, Talk};
 
 const WORK: &[&[u8]] = &[
     b"USER", b"PASS", b"APOP", b"STAT", b"LIST", b"UIDL", b"RETR", b"TOP", b"DELE", b"LAST",
@@ -50,8 +50,6 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
 /// A session.
 #[derive(Debug, Default)]
 pub(crate) struct Pop3 {
-    from_client: Lines,
-    from_server: Lines,
     pending: Pending<Command>,
     greeted: bool,
     /// The answer whose lines come, up to a lone dot.
@@ -69,49 +67,13 @@ enum Command {
     Other,
 }
 
-impl Protocol for Pop3 {
-    fn client(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_client);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.client_line(line, story);
-        }
-        self.from_client = lines;
-    }
+impl LineProtocol for Pop3 {
+    const SERVICE: &'static str = "pop3";
 
-    fn server(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_server);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.server_line(line, story);
-        }
-        self.from_server = lines;
-    }
-
-    fn gap(&mut self, from: Side, lost: u64) {
+    fn lose(&mut self) {
         self.pending.clear();
-        match from {
-            Side::Client => self.from_client.gap(lost),
-            Side::Server => self.from_server.gap(lost),
-        }
     }
 
-    fn finish(&mut self, story: &mut Story) {
-        if let Some(line) = self.from_client.rest() {
-            self.client_line(&line, story);
-        }
-        if let Some(line) = self.from_server.rest() {
-            self.server_line(&line, story);
-        }
-    }
-}
-
-fn begin(story: &mut Story) {
-    story.service = Some("pop3");
-    story.has_ledger = true;
-}
-
-impl Pop3 {
     fn client_line(&mut self, line: &[u8], story: &mut Story) {
         if std::mem::take(&mut self.dialogue) {
             self.pending.push(Command::Other);

@@ -1,8 +1,8 @@
 //! ManageSieve (RFC 5804): STARTTLS as in section 2.2. The greeting is the list of capabilities.
 
-use super::lines::{self, Lines};
-use super::{Match, Pending, Protocol, Story, Talk};
-use crate::record::Side;
+use super::line_protocol::LineProtocol;
+use super::lines;
+use super::{Match, Pending, Story, Talk};
 
 pub(super) fn recognise(talk: &Talk<'_>) -> Match {
     // RFC 5804 section 1.7: IMPLEMENTATION and SIEVE are always there, and mostly come first.
@@ -23,8 +23,6 @@ pub(super) fn recognise(talk: &Talk<'_>) -> Match {
 /// A session.
 #[derive(Debug, Default)]
 pub(crate) struct Sieve {
-    from_client: Lines,
-    from_server: Lines,
     pending: Pending<Command>,
     greeted: bool,
 }
@@ -35,65 +33,14 @@ enum Command {
     Other,
 }
 
-impl Protocol for Sieve {
-    fn client(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_client);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.client_line(line, story);
-            if let Some(len) = literal(line) {
-                lines.skip(len);
-            }
-        }
-        self.from_client = lines;
-    }
+impl LineProtocol for Sieve {
+    const SERVICE: &'static str = "sieve";
+    const LITERALS: bool = true;
 
-    fn server(&mut self, mut bytes: &[u8], story: &mut Story) {
-        begin(story);
-        let mut lines = std::mem::take(&mut self.from_server);
-        while let Some(line) = lines.next(&mut bytes) {
-            self.server_line(line, story);
-            if let Some(len) = literal(line) {
-                lines.skip(len);
-            }
-        }
-        self.from_server = lines;
-    }
-
-    fn gap(&mut self, from: Side, lost: u64) {
+    fn lose(&mut self) {
         self.pending.clear();
-        match from {
-            Side::Client => self.from_client.gap(lost),
-            Side::Server => self.from_server.gap(lost),
-        }
     }
 
-    fn finish(&mut self, story: &mut Story) {
-        if let Some(line) = self.from_client.rest() {
-            self.client_line(&line, story);
-        }
-        if let Some(line) = self.from_server.rest() {
-            self.server_line(&line, story);
-        }
-    }
-}
-
-fn begin(story: &mut Story) {
-    story.service = Some("sieve");
-    story.has_ledger = true;
-}
-
-/// RFC 5804 section 4: literals as in IMAP.
-fn literal(line: &[u8]) -> Option<u64> {
-    let line = line.strip_suffix(b"}")?;
-    let digits = line.get(line.iter().rposition(|b| *b == b'{')? + 1..)?;
-    std::str::from_utf8(digits.strip_suffix(b"+").unwrap_or(digits))
-        .ok()?
-        .parse()
-        .ok()
-}
-
-impl Sieve {
     fn client_line(&mut self, line: &[u8], story: &mut Story) {
         let (word, rest) = lines::verb(line);
         if !word.is_command(4..=14) {
