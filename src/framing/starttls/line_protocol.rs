@@ -73,8 +73,9 @@ fn each<P: LineProtocol>(
     story.has_ledger = true;
     while let Some(line) = lines.next(&mut bytes) {
         take(line, story);
-        let literal = lines::literal(line).filter(|_| P::LITERALS);
-        if let Some(len) = literal {
+        if P::LITERALS
+            && let Some(len) = lines::literal(line)
+        {
             lines.skip(len);
         }
     }
