@@ -138,8 +138,8 @@ impl FlowKey {
 /// An IPv4 address in its mapped form.
 #[inline]
 pub fn mapped(v4: [u8; 4]) -> [u8; 16] {
-    let [a, b, c, d] = v4;
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+    // One number, not sixteen bytes, so that it stays in registers until the key is written.
+    (0xffff_0000_0000 | u128::from(u32::from_be_bytes(v4))).to_be_bytes()
 }
 
 /// A MAC address in the room of an IP address.
