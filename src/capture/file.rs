@@ -452,15 +452,22 @@ pub fn first_time(path: &Path) -> Result<Option<Timestamp>, CaptureError> {
 }
 
 impl Input {
-    /// Appends to `block` until it holds `target` bytes or the input ends; of a pipe, what one read gives.
+    /// Appends to `block` until it holds `target` bytes or the input ends; of a pipe, what one read gives. Of a file it
+    /// may be more, as far as the block has room.
     fn read_some(&mut self, block: &mut Vec<u8>, target: usize) -> io::Result<()> {
         let room = target.saturating_sub(block.len());
         match self {
             Self::Plain(reader) => {
-                // Into spare capacity, which std does not clear first. A little more room than is asked for, or
-                // `read_to_end` would probe for the end with a read of its own.
-                block.reserve(room.saturating_add(64));
-                (&*reader).take(room as u64).read_to_end(block).map(drop)
+                // Into spare capacity, which need not be cleared first, in one read: `read_to_end` begins with small ones.
+                block.reserve_exact(room);
+                while block.len() < target {
+                    match rustix::io::read(&*reader, rustix::buffer::spare_capacity(block)) {
+                        Ok(0) => break,
+                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                        Err(e) => return Err(e.into()),
+                    }
+                }
+                Ok(())
             }
             Self::Pipe(reader) => {
                 let before = block.len();
