@@ -17,6 +17,8 @@ pub mod table;
 pub mod talk;
 pub mod tcp;
 #[cfg(test)]
+mod tcp_shapes_tests;
+#[cfg(test)]
 mod tcp_tests;
 pub mod to_record;
 pub mod udp;

@@ -16,13 +16,16 @@ const DER: &[u8] = include_bytes!("../../tests/data/certificates/rsa.der");
 /// A segment: whether it is the client's, its offset in the stream, its bytes, and how many of them were captured.
 type Segment<'a> = (bool, usize, &'a [u8], usize);
 
-/// The record of a connection with both SYNs and these segments, 1 ms apart.
-fn told(segments: &[Segment<'_>]) -> FlowRecord {
+/// A packet: whether it is the client's, its flags, sequence and acknowledgment numbers, and payload.
+pub(super) type Sent<'a> = (bool, u8, u32, u32, &'a [u8]);
+
+/// The record of the one connection of these packets, 1 ms apart; of payloads, only so many bytes as captured.
+pub(super) fn record_of<'a>(packets: impl IntoIterator<Item = (Sent<'a>, usize)>) -> FlowRecord {
     let mut shard = Shard::new(Limits::default());
     let mut shared = Shared::default();
-    let mut number = 0;
-    let mut send = |from_client: bool, sequence: u32, flags: u8, bytes: &[u8], captured: usize| {
-        number += 1;
+    for (((from_client, tcp_flags, sequence, acknowledgment, bytes), captured), number) in
+        packets.into_iter().zip(1..)
+    {
         let (from, to) = if from_client {
             (CLIENT, SERVER)
         } else {
@@ -35,10 +38,9 @@ fn told(segments: &[Segment<'_>]) -> FlowRecord {
             hash: 7,
             number,
             time: Timestamp(number * 1_000_000),
-            tcp_flags: flags,
+            tcp_flags,
             sequence,
-            // Of the SYN.
-            acknowledgment: 100,
+            acknowledgment,
             payload_len: u32::try_from(captured).unwrap(),
             wire_len: u32::try_from(bytes.len()).unwrap(),
             ethernet_at: u32::MAX,
@@ -49,12 +51,6 @@ fn told(segments: &[Segment<'_>]) -> FlowRecord {
             ..Block::default()
         };
         shard.packet(&packet, &block, &mut shared);
-    };
-    send(true, 99, tcp_flags::SYN, &[], 0);
-    send(false, 99, tcp_flags::SYN | tcp_flags::ACK, &[], 0);
-    for (from_client, at, bytes, captured) in segments {
-        let sequence = 100 + u32::try_from(*at).unwrap();
-        send(*from_client, sequence, 0, bytes, *captured);
     }
     shard.finish(&mut shared);
     let mut records = Vec::new();
@@ -64,12 +60,25 @@ fn told(segments: &[Segment<'_>]) -> FlowRecord {
     record
 }
 
-fn tls_record(content: u8, body: &[u8]) -> Vec<u8> {
+/// The record of a connection with both SYNs and these segments.
+fn told(segments: &[Segment<'_>]) -> FlowRecord {
+    let syns: [Sent<'_>; 2] = [
+        (true, tcp_flags::SYN, 99, 0, &[]),
+        (false, tcp_flags::SYN | tcp_flags::ACK, 99, 100, &[]),
+    ];
+    let segments = segments.iter().map(|&(from_client, at, bytes, captured)| {
+        let sequence = 100 + u32::try_from(at).unwrap();
+        ((from_client, 0, sequence, 0, bytes), captured)
+    });
+    record_of(syns.map(|syn| (syn, 0)).into_iter().chain(segments))
+}
+
+pub(super) fn tls_record(content: u8, body: &[u8]) -> Vec<u8> {
     let len = u16::try_from(body.len()).unwrap().to_be_bytes();
     [&[content, 3, 3], len.as_slice(), body].concat()
 }
 
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let [_, len @ ..] = u32::try_from(body.len()).unwrap().to_be_bytes();
     [&[kind], len.as_slice(), body].concat()
 }
@@ -81,7 +90,7 @@ fn certificate() -> Vec<u8> {
     message(11, &[&of_all, of_one.as_slice(), DER].concat())
 }
 
-fn client_hello() -> Vec<u8> {
+pub(super) fn client_hello() -> Vec<u8> {
     let body = [
         hex!("0303").as_slice(),
         &[5; 32],
@@ -90,13 +99,13 @@ fn client_hello() -> Vec<u8> {
     tls_record(22, &message(1, &body.concat()))
 }
 
-fn server_hello() -> Vec<u8> {
+pub(super) fn server_hello() -> Vec<u8> {
     let body = [hex!("0303").as_slice(), &[9; 32], &hex!("00 009c 00")];
     message(2, &body.concat())
 }
 
 /// change_cipher_spec and something encrypted.
-const SEALED: &[u8] = &hex!("14 0303 0001 01  16 0303 0008 a1b2c3d4e5f60718");
+pub(super) const SEALED: &[u8] = &hex!("14 0303 0001 01  16 0303 0008 a1b2c3d4e5f60718");
 
 /// A handshake of TLS 1.2 of which the server's first flight is `flight`, cut up at `cuts`; `missing` of its segments
 /// are not captured, and of `cut` only so many bytes.

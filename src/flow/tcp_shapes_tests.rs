@@ -1,0 +1,268 @@
+//! The shapes in which a handshake may come, of which there is no capture: what TCP does, and what TLS's records and
+//! hellos look like. Each is a whole handshake of TLS 1.2.
+
+use hex_literal::hex;
+
+use super::tcp_tests::{SEALED, Sent, client_hello, message, record_of, server_hello, tls_record};
+use crate::dispatch::tcp_flags::{ACK, FIN, RST, SYN};
+use crate::record::{FlowRecord, Outcome};
+
+const NOTHING: &[u8] = &[];
+
+/// ServerHello and ServerHelloDone.
+fn flight() -> Vec<u8> {
+    tls_record(22, &[server_hello(), message(14, &[])].concat())
+}
+
+/// ClientKeyExchange and what is encrypted.
+fn key_exchange() -> Vec<u8> {
+    [tls_record(22, &message(16, &[0; 34])), SEALED.to_vec()].concat()
+}
+
+fn assert_tls_12(name: &str, record: &FlowRecord) {
+    let version = record.negotiated_version.map(|v| v.to_string());
+    assert_eq!(version.as_deref(), Some("TLS 1.2"), "{name}");
+    assert_eq!(record.outcome, Outcome::Negotiated, "{name}");
+    assert_eq!(record.client_hello_bytes, Some(45), "{name}");
+    assert_eq!(record.conflicting_bytes, 0, "{name}");
+}
+
+/// The record of whole packets.
+fn told(packets: &[Sent<'_>]) -> FlowRecord {
+    record_of(packets.iter().map(|&packet| (packet, packet.4.len())))
+}
+
+/// What each side sends in turn, from its SYN on, with the numbers that its bytes have.
+fn conversation<'a>(isns: [u32; 2], said: &[(bool, u8, &'a [u8])]) -> Vec<Sent<'a>> {
+    let mut next = isns;
+    let send = |&(from_client, flags, bytes): &(bool, u8, &'a [u8])| {
+        let (from, to) = (usize::from(!from_client), usize::from(from_client));
+        let sequence = next[from];
+        let counted = u32::from(flags & (SYN | FIN) != 0);
+        next[from] = sequence.wrapping_add(counted + bytes.len() as u32);
+        let acknowledgment = if flags & ACK != 0 { next[to] } else { 0 };
+        (from_client, flags, sequence, acknowledgment, bytes)
+    };
+    said.iter().map(send).collect()
+}
+
+/// A handshake whose sides begin with these sequence numbers, as it is sent.
+fn handshake<'a>(
+    isns: [u32; 2],
+    hello: &'a [u8],
+    flight: &'a [u8],
+    key: &'a [u8],
+) -> Vec<Sent<'a>> {
+    conversation(
+        isns,
+        &[
+            (true, SYN, NOTHING),
+            (false, SYN | ACK, NOTHING),
+            (true, ACK, NOTHING),
+            (true, ACK, hello),
+            (false, ACK, flight),
+            (true, ACK, key),
+            (false, ACK, SEALED),
+        ],
+    )
+}
+
+#[test]
+fn what_tcp_may_do_on_the_way() {
+    let (hello, flight, key) = (client_hello(), flight(), key_exchange());
+    let usual = handshake([99, 499], &hello, &flight, &key);
+    let with = |place: usize, more: &[Sent<'static>]| {
+        let mut packets = usual.clone();
+        packets.splice(place..place, more.iter().copied());
+        packets
+    };
+    let moved = |from: usize, to: usize| {
+        let mut packets = usual.clone();
+        let packet = packets.remove(from);
+        packets.insert(to, packet);
+        packets
+    };
+    // RFC 7413: the data begins behind the SYN's own number.
+    let fast_open = conversation(
+        [99, 499],
+        &[
+            (true, SYN, &hello),
+            (false, SYN | ACK, &flight),
+            (true, ACK, &key),
+            (false, ACK, SEALED),
+        ],
+    );
+    // RFC 9293 section 3.5, figure 7: both send a SYN, and then both a SYN-ACK.
+    let mut simultaneous = usual.clone();
+    simultaneous.splice(
+        0..3,
+        [
+            (true, SYN, 99, 0, NOTHING),
+            (false, SYN, 499, 0, NOTHING),
+            (true, SYN | ACK, 99, 500, NOTHING),
+            (false, SYN | ACK, 499, 100, NOTHING),
+        ],
+    );
+    // One tap of two is late by all of the handshake.
+    let (client, server): (Vec<Sent<'_>>, Vec<Sent<'_>>) = usual.iter().partition(|p| p.0);
+    let client_first = [client.clone(), server.clone()].concat();
+    let server_first = [server, client].concat();
+    let end = 100 + (hello.len() + key.len()) as u32;
+    for (name, packets) in [
+        ("the usual way", usual.clone()),
+        ("data on the SYN", fast_open),
+        ("a simultaneous open", simultaneous),
+        (
+            "both sides' numbers wrap within the hellos",
+            handshake([u32::MAX - 9, u32::MAX - 19], &hello, &flight, &key),
+        ),
+        (
+            "the wrap lies before the first byte",
+            handshake([u32::MAX; 2], &hello, &flight, &key),
+        ),
+        ("the hello overtakes the SYN", moved(3, 0)),
+        ("the answer overtakes the hello", moved(4, 3)),
+        ("the answer overtakes the SYN-ACK", moved(4, 1)),
+        ("the client's tap is ahead", client_first),
+        ("the server's tap is ahead", server_first),
+        (
+            // RFC 9293 section 3.8.4.
+            "keep-alives with a byte that is not the stream's",
+            with(
+                3,
+                &[(true, ACK, 99, 500, &[0]), (false, ACK, 499, 100, &[0])],
+            ),
+        ),
+        (
+            // RFC 9293 section 3.8.6.1: the first byte that does not fit, again and again.
+            "a zero window is probed with the hello's first byte",
+            with(
+                3,
+                &[(true, ACK, 100, 500, &[22]), (true, ACK, 100, 500, &[22])],
+            ),
+        ),
+        (
+            // RFC 9293 section 3.5.3 lets a reset say why, in data of its own.
+            "a reset that says why",
+            [usual.clone(), vec![(true, RST | ACK, end, 500, b"why")]].concat(),
+        ),
+        (
+            "a FIN with the last bytes",
+            [usual, vec![(true, FIN | ACK, end, 500, SEALED)]].concat(),
+        ),
+    ] {
+        assert_tls_12(name, &told(&packets));
+    }
+}
+
+/// The body of a ClientHello of TLS 1.2 with these extensions.
+fn hello_with(extensions: Option<&[u8]>) -> Vec<u8> {
+    let mut body = [
+        hex!("0303").as_slice(),
+        &[5; 32],
+        &hex!("00 0002 009c 01 00"),
+    ]
+    .concat();
+    if let Some(extensions) = extensions {
+        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        body.extend(extensions);
+    }
+    message(1, &body)
+}
+
+#[test]
+fn what_a_client_hello_may_look_like() {
+    let hundred: Vec<u8> = (0x6000_u16..0x6064)
+        .flat_map(|number| [number.to_be_bytes().as_slice(), &[0, 1, 7]].concat())
+        .collect();
+    // server_name whose list is longer than itself, in front of supported_versions with TLS 1.2 alone.
+    let broken_before = hex!("0000 0003 ffff00  002b 0003 020303");
+    let pieces = |message: &[u8]| -> Vec<u8> {
+        message
+            .chunks(1)
+            .flat_map(|byte| tls_record(22, byte))
+            .collect()
+    };
+    let plain = hello_with(None);
+    for (name, records) in [
+        ("no extensions", tls_record(22, &plain)),
+        (
+            "an empty list of them",
+            tls_record(22, &hello_with(Some(&[]))),
+        ),
+        ("a hundred", tls_record(22, &hello_with(Some(&hundred)))),
+        (
+            "a broken one in front of supported_versions",
+            tls_record(22, &hello_with(Some(&broken_before))),
+        ),
+        ("a record for each byte", pieces(&plain)),
+        (
+            "empty records between its parts",
+            [
+                tls_record(22, &plain[..20]),
+                tls_record(22, &[]),
+                tls_record(22, &plain[20..]),
+            ]
+            .concat(),
+        ),
+        (
+            "the hello twice in a row",
+            [tls_record(22, &plain), tls_record(22, &plain)].concat(),
+        ),
+    ] {
+        let (flight, key) = (flight(), key_exchange());
+        let whole = told(&handshake([99, 499], &records, &flight, &key));
+        let version = whole.negotiated_version.map(|v| v.to_string());
+        assert_eq!(version.as_deref(), Some("TLS 1.2"), "{name}");
+        assert_eq!(whole.outcome, Outcome::Negotiated, "{name}");
+        let offered = whole.offer.as_deref().map(|offer| offer.max_version());
+        assert_eq!(
+            offered.flatten().map(|v| v.to_string()).as_deref(),
+            Some("TLS 1.2"),
+            "{name}"
+        );
+    }
+}
+
+/// A second handshake in the clear is no other connection, and its hello, here of TLS 1.0, is not the offer.
+#[test]
+fn a_renegotiation_in_the_clear_changes_nothing() {
+    let hello = client_hello();
+    let again = [
+        hex!("0301").as_slice(),
+        &[6; 32],
+        &hex!("00 0002 002f 01 00"),
+    ]
+    .concat();
+    let (flight, again) = (flight(), tls_record(22, &message(1, &again)));
+    let request = tls_record(22, &message(0, &[]));
+    let answer = [hex!("0301").as_slice(), &[8; 32], &hex!("00 002f 00")].concat();
+    let answer = tls_record(22, &message(2, &answer));
+    let packets = conversation(
+        [99, 499],
+        &[
+            (true, SYN, NOTHING),
+            (false, SYN | ACK, NOTHING),
+            (true, ACK, &hello),
+            (false, ACK, &flight),
+            (false, ACK, &request),
+            (true, ACK, &again),
+            (false, ACK, &answer),
+            (true, ACK, SEALED),
+            (false, ACK, SEALED),
+        ],
+    );
+    assert_tls_12("renegotiation", &told(&packets));
+}
+
+/// No honest record is longer than 2^14 and what protection adds: what follows cannot be read, and nothing is guessed.
+#[test]
+fn records_of_impossible_length_are_told_as_such() {
+    let hello = client_hello();
+    let mut flight = tls_record(22, &server_hello());
+    flight[3..5].copy_from_slice(&hex!("ffff"));
+    let record = told(&handshake([99, 499], &hello, &flight, NOTHING));
+    assert_eq!(record.negotiated_version, None);
+    assert_ne!(record.outcome, Outcome::Negotiated);
+    assert!(record.cause.is_some());
+}
