@@ -75,6 +75,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
             None => address,
         }
     });
+    environment.add_filter("on_axis", on_axis);
     environment.add_filter("gzip_base64", gzip_base64);
     environment.add_template(NAME, TEMPLATE)?;
     Ok(environment)
@@ -111,4 +112,32 @@ fn gzip_base64(text: String) -> Result<Value, minijinja::Error> {
         minijinja::Error::new(ErrorKind::InvalidOperation, "cannot pack").with_source(error)
     })?;
     Ok(Value::from_safe_string(STANDARD.encode(packed)))
+}
+
+/// Where so many microseconds stand on an axis of six decades from 10 µs, in percent of it.
+fn on_axis(us: u64) -> f64 {
+    let percent = ((us as f64 / 10.0).log10() * 100.0 / 6.0).clamp(0.0, 100.0);
+    (percent * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: between powers of ten the bars stood as on a straight axis, up to half too far to the left.
+    #[test]
+    fn each_tick_is_ten_times_the_one_before() {
+        for (us, percent) in [
+            (0, 0.0),
+            (10, 0.0),
+            (100, 16.67),
+            (198, 21.61),
+            (1_700, 37.17),
+            (39_900, 60.02),
+            (10_000_000, 100.0),
+            (u64::MAX, 100.0),
+        ] {
+            assert_eq!(on_axis(us), percent, "{us}");
+        }
+    }
 }
