@@ -393,15 +393,17 @@ fn several_threads_share_an_interface_out() {
     };
     let live = cable.listen(&["--capture-threads", "3"]);
     let tasks = format!("/proc/{}/task", live.child.id());
-    let readers = std::fs::read_dir(tasks)
-        .expect("it runs")
-        .filter(|task| {
-            let path = task.as_ref().expect("an entry").path().join("comm");
-            let name = std::fs::read_to_string(path).unwrap_or_default();
-            name.starts_with("capture")
-        })
-        .count();
-    assert_eq!(readers, 3);
+    let readers = || {
+        let tasks = std::fs::read_dir(&tasks).expect("it runs");
+        let names = tasks.map(|task| {
+            let path = task.expect("an entry").path().join("comm");
+            std::fs::read_to_string(path).unwrap_or_default()
+        });
+        names.filter(|name| name.starts_with("capture")).count()
+    };
+    // A thread names itself, once it runs.
+    wait_for(|| (readers() >= 3).then_some(()));
+    assert_eq!(readers(), 3);
     cable.replay(&capture);
     let (got, report) = live.end("-INT");
     assert_nothing_lost(&report, "three threads");
