@@ -144,6 +144,74 @@ fn what_loses_nothing_changes_nothing() {
     );
 }
 
+/// A client's port changes, because a NAT on the way gives it another or because the client moves (RFC 9000 section 9):
+/// what comes from the new one is no connection of its own, and what it says of the old one stays true.
+#[test]
+fn a_client_of_quic_may_change_its_port() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/quic.pcap");
+    let intact = frames(&path);
+    let truth = told(&tls_records(&intact, &Limits::default()));
+    for old in [40_000, 40_014, 40_021] {
+        let packets = intact.iter().filter(|f| moved(f, old).is_some()).count();
+        let mut is_over = false;
+        for kept in 1..packets {
+            let mut of_it = 0;
+            let mut change = |frame: &OwnedFrame| {
+                let other = moved(frame, old);
+                of_it += usize::from(other.is_some());
+                other
+                    .filter(|_| of_it > kept)
+                    .unwrap_or_else(|| frame.clone())
+            };
+            let changed: Vec<OwnedFrame> = intact.iter().map(&mut change).collect();
+            let records = tls_records(&changed, &Limits::default());
+            if told(&records) == truth {
+                is_over = true;
+                continue;
+            }
+            assert!(
+                !is_over,
+                "{old} after {kept} packets: {:#?}",
+                told(&records)
+            );
+            // Before both hellos went over the wire, which the protocol does not allow, one of the two may be missing.
+            let versions = records
+                .iter()
+                .filter(|r| [Some(old), Some(NEW_PORT)].contains(&r.client_port))
+                .map(|r| r.negotiated_version);
+            for version in versions.flatten() {
+                assert_eq!(version, Version::Exact(ProtocolVersion::TLS_1_3), "{old}");
+            }
+        }
+        assert!(is_over, "{old}");
+    }
+}
+
+const NEW_PORT: u16 = 50_001;
+
+/// The frame with another port in place of the client's `old` one; `None` where it has not that port.
+fn moved(frame: &OwnedFrame, old: u16) -> Option<OwnedFrame> {
+    let mut decoder = Decoder::new(&Limits::default());
+    let decoded = decoder
+        .decode(
+            frame.link,
+            &frame.bytes,
+            frame.wire_len,
+            frame.time,
+            &mut Vec::new(),
+        )
+        .ok()?;
+    let udp = decoded.payload_at - 8;
+    let at = match old {
+        old if old == decoded.source_port => udp,
+        old if old == decoded.destination_port => udp + 2,
+        _ => return None,
+    };
+    let mut bytes = frame.bytes.clone();
+    bytes[at..at + 2].copy_from_slice(&NEW_PORT.to_be_bytes());
+    Some(OwnedFrame { bytes, ..*frame })
+}
+
 /// The records of flows in which TLS was seen. Sessions in the clear have their own rules, which the ledger's tests hold.
 fn tls_records(frames: &[OwnedFrame], limits: &Limits) -> Vec<FlowRecord> {
     let mut records = replay(frames, limits);

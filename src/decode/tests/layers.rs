@@ -103,6 +103,26 @@ fn ipv6_extension_headers_are_stepped_over() {
     }
 }
 
+/// RFC 2675: the packet's length is an option of 32 bits, and the field of 16 is 0; so is UDP's.
+#[test]
+fn jumbograms_are_read_whole() {
+    let payload: Vec<u8> = (0..70_000).map(|n| n as u8).collect();
+    let tcp = chain(&[&v6_tcp()[40..60], &payload]);
+    let udp = chain(&[&hex!("c000 01bb 0000 0000"), &payload]);
+    for (protocol, segment) in [(6, tcp), (17, udp)] {
+        let length = (8 + segment.len() as u32).to_be_bytes();
+        let hop_by_hop = chain(&[&[protocol, 0, 0xc2, 4], &length]);
+        let mut packet = v6(0, &chain(&[&hop_by_hop, &segment]));
+        packet[4..6].copy_from_slice(&[0, 0]);
+        let seen = decode(LinkType(101), &packet).unwrap();
+        assert_eq!((seen.wire_len, &seen.payload), (70_000, &payload));
+        // What the card saw and the capture has not.
+        let cut = decode_cut(LinkType(101), &packet[..9_000], packet.len()).unwrap();
+        assert_eq!(cut.wire_len, 70_000);
+        assert!(payload.starts_with(&cut.payload) && cut.payload.len() > 8_000);
+    }
+}
+
 #[test]
 fn a_source_routed_packets_destination_is_the_last() {
     let tcp = v6_tcp().split_off(40);
