@@ -255,6 +255,52 @@ fn a_renegotiation_in_the_clear_changes_nothing() {
     assert_tls_12("renegotiation", &told(&packets));
 }
 
+/// Nations have protocols of their own with TLS's messages: TLCP (GB/T 38636) is 0x0101, and its suites stand in no
+/// registry of versions. What no standard ranks is told by its number.
+#[test]
+fn national_numbers_are_kept_as_numbers() {
+    let record = |kind: u8, version: [u8; 2], bytes: &[u8]| {
+        [
+            &[kind][..],
+            &version,
+            &(bytes.len() as u16).to_be_bytes(),
+            bytes,
+        ]
+        .concat()
+    };
+    for (outer, version, suite, name) in [
+        (hex!("0101"), hex!("0101"), hex!("e013"), "0x0101"),
+        (hex!("0301"), hex!("0305"), hex!("1301"), "0x0305"),
+    ] {
+        let body = [
+            &version[..],
+            &[5; 32],
+            &hex!("00 0002"),
+            &suite,
+            &hex!("01 00"),
+        ]
+        .concat();
+        let hello = record(22, outer, &message(1, &body));
+        let body = [&version[..], &[9; 32], &[0], &suite, &[0]].concat();
+        let messages = [message(2, &body), message(14, &[])].concat();
+        let flight = record(22, outer, &messages);
+        let key = [
+            record(22, outer, &message(16, &[0; 34])),
+            record(20, outer, &[1]),
+            record(22, outer, &[0xa1; 40]),
+        ]
+        .concat();
+        let told = told(&handshake([99, 499], &hello, &flight, &key));
+        let negotiated = told.negotiated_version.map(|v| v.to_string());
+        let offered = told.offer.as_deref().and_then(|o| o.max_version());
+        assert_eq!(negotiated.as_deref(), Some(name));
+        assert_eq!(offered.map(|v| v.to_string()).as_deref(), Some(name));
+        assert_eq!(told.outcome, Outcome::Negotiated, "{name}");
+        let id = told.cipher_suite.map(|suite| suite.0.to_be_bytes());
+        assert_eq!(id, Some(suite), "{name}");
+    }
+}
+
 /// No honest record is longer than 2^14 and what protection adds: what follows cannot be read, and nothing is guessed.
 #[test]
 fn records_of_impossible_length_are_told_as_such() {

@@ -307,7 +307,8 @@ impl Header {
             content,
             content_type::CHANGE_CIPHER_SPEC..=content_type::HEARTBEAT
         );
-        (known && major == 3 && len <= MAX_RECORD_LEN).then_some(Self {
+        let known = known && (major == 3 || version == ProtocolVersion::TLCP_1_1);
+        (known && len <= MAX_RECORD_LEN).then_some(Self {
             content,
             version,
             len,

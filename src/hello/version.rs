@@ -19,6 +19,9 @@ impl ProtocolVersion {
     pub const TLS_1_2: Self = Self(0x0303);
     /// RFC 9846.
     pub const TLS_1_3: Self = Self(0x0304);
+    /// GB/T 38636, China's TLCP 1.1: TLS's records and messages under a number of its own, which no standard ranks among
+    /// TLS's.
+    pub const TLCP_1_1: Self = Self(0x0101);
     /// RFC 4347.
     pub const DTLS_1_0: Self = Self(0xfeff);
     /// RFC 6347.
