@@ -18,6 +18,7 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "Xtigervnc": "tigervnc-standalone-server", "tigervncpasswd": "tigervnc-tools", "xtigervncviewer": "tigervnc-viewer", "x11vnc": "x11vnc", "gvncviewer": "gvncviewer", "ss": "iproute2",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server", "amqp-publish": "amqp-tools", "/usr/lib/python3/dist-packages/proton": "python3-qpid-proton",
     "pgbouncer": "pgbouncer", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "squid": "squid", "kamailio": "kamailio", "/usr/lib/x86_64-linux-gnu/kamailio/modules/tls.so": "kamailio-tls-modules", "kermit": "ckermit", "s3270": "s3270",
+    "/usr/share/java/okhttp.jar": "libokhttp-java", "links": "links",
     "freeradius": "freeradius", "eapol_test": "eapoltest", "hostapd": "hostapd", "wpa_supplicant": "wpasupplicant",
     # What the unpacked ones are linked with.
     "/usr/lib/x86_64-linux-gnu/libgnutls-dane.so.0": "libgnutls-dane0", "/usr/lib/x86_64-linux-gnu/libsasl2.so.2": "libsasl2-2",

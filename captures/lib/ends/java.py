@@ -18,14 +18,15 @@ def name():
 
 
 @functools.cache
-def _ready(cache, source):
+def ready(cache, source, *jars):
     """Compiles the program once a run; gives the command's beginning."""
     folder = cache / "java"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "relaxed.security").write_text(RELAXED)
-    subprocess.run(["javac", "-d", str(folder), str(source)], check=True)
+    classes = ":".join(map(str, (folder, *jars)))
+    subprocess.run(["javac", "-cp", classes, "-d", str(folder), str(source)], check=True)
     return ["java", f"-Djava.security.properties={folder}/relaxed.security", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-            "-Djava.net.preferIPv4Stack=true", "-cp", str(folder), SOURCE_NAME]
+            "-Djava.net.preferIPv4Stack=true", "-cp", classes, source.stem]
 
 
 def connect(tools, client, target, protocols, suites="", sni="", smtp="", session=1):
@@ -33,7 +34,7 @@ def connect(tools, client, target, protocols, suites="", sni="", smtp="", sessio
     port = client.next_port()
     if session > 1:
         client.use_ports(port, port + session)
-    words = client.enter(*_ready(tools.cache, tools.clients / f"{SOURCE_NAME}.java"), "client", target, f"protocols={protocols}",
+    words = client.enter(*ready(tools.cache, tools.clients / f"{SOURCE_NAME}.java"), "client", target, f"protocols={protocols}",
                          f"suites={suites}", f"sni={sni}", f"smtp={smtp}", f"count={session}")
     text = run(words, seconds=30)
     all_said = [read(line) for line in text.splitlines() if line.startswith("{")]
@@ -43,7 +44,7 @@ def connect(tools, client, target, protocols, suites="", sni="", smtp="", sessio
 
 
 def server(tools, host, port, p12, protocols, suites=""):
-    return Background(host.enter(*_ready(tools.cache, tools.clients / f"{SOURCE_NAME}.java"), "server", port, p12, f"protocols={protocols}",
+    return Background(host.enter(*ready(tools.cache, tools.clients / f"{SOURCE_NAME}.java"), "server", port, p12, f"protocols={protocols}",
                                  f"suites={suites}"), ready="listening")
 
 

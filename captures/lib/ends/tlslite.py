@@ -21,8 +21,9 @@ def connect(tools, client, address, port, low, high, sni=None):
     return read(text.strip().splitlines()[-1])
 
 
-def server(tools, host, port, low, high, cert, key):
-    return Background(host.enter(tools.python, tools.clients / "tlslite_ends.py", "server", port, NUMBER[low], NUMBER[high], cert, key), ready="listening")
+def server(tools, host, port, low, high, cert, key, *manner):
+    """`manner`: how it turns away whoever offers more than `high`: "close" or "reset"."""
+    return Background(host.enter(tools.python, tools.clients / "tlslite_ends.py", "server", port, NUMBER[low], NUMBER[high], cert, key, *manner), ready="listening")
 
 
 def read(line):
