@@ -5,11 +5,13 @@
 //! million open connections needs no more memory than they did.
 
 use std::io::IoSlice;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
+use crate::policy::Reviewer;
 use crate::record::{FlowRecord, Tally};
 
 /// Some records of one worker in one epoch, in the order of their first packets.
@@ -36,6 +38,26 @@ struct Text {
 
 /// Records in a batch: some hundred kilobytes of text, so that they are still in the cache when they are written.
 pub const BATCH_RECORDS: usize = 128;
+
+impl Text {
+    /// Where the text of a record stands.
+    fn range(&self, place: usize) -> Option<Range<usize>> {
+        let begin = match place.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        Some(begin..*self.ends.get(place)?)
+    }
+
+    /// Puts another text in the place of a record's.
+    fn replace(&mut self, place: usize, text: Vec<u8>) {
+        let Some(old) = self.range(place) else { return };
+        for end in self.ends.iter_mut().skip(place) {
+            *end = *end - old.len() + text.len();
+        }
+        self.bytes.splice(old, text);
+    }
+}
 
 impl Batch {
     /// Empties it for the next use; the memory stays. Best done by the thread that filled it.
@@ -64,14 +86,24 @@ impl Batch {
         let Some(text) = self.texts.get(format) else {
             return &[];
         };
-        let begin = match record.checked_sub(1) {
-            Some(before) => text.ends.get(before).copied(),
-            None => Some(0),
-        };
-        begin
-            .zip(text.ends.get(record))
-            .and_then(|(begin, end)| text.bytes.get(begin..*end))
+        text.range(record)
+            .and_then(|range| text.bytes.get(range))
             .unwrap_or_default()
+    }
+
+    /// Looks at the record in that place, and judges it anew where those that came before show that it is a retry.
+    pub fn review(&mut self, place: usize, reviewer: &mut Reviewer<'_>, formats: &[FlowFormat]) {
+        let Some(record) = self.records.get_mut(place) else {
+            return;
+        };
+        if !reviewer.review(record) {
+            return;
+        }
+        for (text, format) in self.texts.iter_mut().zip(formats) {
+            let mut anew = Vec::new();
+            format.append(record, &mut anew);
+            text.replace(place, anew);
+        }
     }
 
     /// Adds a record, whose first packet comes behind those before.
@@ -130,6 +162,7 @@ pub struct Ordered<'a> {
     outputs: &'a mut FlowOutputs,
     formats: &'a [FlowFormat],
     tally: Tally,
+    reviewer: Reviewer<'a>,
     /// What is to be counted and written next: worker, first record, and the record behind the last.
     runs: Vec<(usize, usize, usize)>,
 }
@@ -140,11 +173,13 @@ impl<'a> Ordered<'a> {
         outputs: &'a mut FlowOutputs,
         formats: &'a [FlowFormat],
         tally: Tally,
+        reviewer: Reviewer<'a>,
     ) -> Self {
         Self {
             outputs,
             formats,
             tally,
+            reviewer,
             runs: Vec::new(),
         }
     }
@@ -181,6 +216,7 @@ impl<'a> Ordered<'a> {
                     }
                 }
                 if empty.is_some() || turn.is_none() {
+                    self.review(lanes);
                     self.count(lanes);
                     if result.is_ok() {
                         result = self.write(lanes);
@@ -218,6 +254,16 @@ impl<'a> Ordered<'a> {
         self.runs.push((index, begin, lane.next));
     }
 
+    fn review(&mut self, lanes: &mut [Lane]) {
+        for (index, begin, end) in &self.runs {
+            if let Some(lane) = lanes.get_mut(*index) {
+                for place in *begin..*end {
+                    lane.head.review(place, &mut self.reviewer, self.formats);
+                }
+            }
+        }
+    }
+
     fn count(&mut self, lanes: &[Lane]) {
         let records = self.runs.iter().filter_map(|(index, begin, end)| {
             let lane = lanes.get(*index)?;
@@ -233,16 +279,55 @@ impl<'a> Ordered<'a> {
                 .iter()
                 .filter_map(|(index, begin, end)| {
                     let text = lanes.get(*index)?.head.texts.get(place)?;
-                    let place_of = |record: usize| match record.checked_sub(1) {
-                        Some(before) => text.ends.get(before).copied(),
-                        None => Some(0),
-                    };
-                    let bytes = text.bytes.get(place_of(*begin)?..place_of(*end)?)?;
+                    let (first, last) = (text.range(*begin)?, text.range(end.checked_sub(1)?)?);
+                    let bytes = text.bytes.get(first.start..last.end)?;
                     Some(IoSlice::new(bytes))
                 })
                 .collect();
             self.outputs.write_slices(*format, &slices)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Judge, Policy};
+    use crate::report::samples;
+
+    /// Reviewed as the last of a dance, the first record is not changed, and the others are written as they are then.
+    #[test]
+    fn a_record_that_is_judged_anew_is_written_anew() {
+        let formats = [FlowFormat::Ndjson, FlowFormat::Csv];
+        let policy = Policy::named("m365").expect("it is built in");
+        let [failed, retry] = samples::dance();
+        let other = samples::full_record();
+        let mut batch = Batch::default();
+        batch.clear(formats.len());
+        for record in [&failed, &retry, &other] {
+            batch.push(record.clone(), &formats);
+        }
+        let text = |format: FlowFormat, record: &FlowRecord| {
+            let mut bytes = Vec::new();
+            format.append(record, &mut bytes);
+            bytes
+        };
+        let mut reviewer = Reviewer::new(Judge::new(&policy, None));
+        for place in 0..3 {
+            batch.review(place, &mut reviewer, &formats);
+        }
+        let [_, reviewed, _] = batch.records() else {
+            panic!("three records")
+        };
+        assert!(reviewed.is_retry && reviewed.reasons.contains(&"fallback-retry"));
+        for (place, format) in formats.into_iter().enumerate() {
+            let parts = [&failed, reviewed, &other].map(|record| text(format, record));
+            assert_ne!(parts[1], text(format, &retry));
+            for (record, part) in parts.iter().enumerate() {
+                assert_eq!(batch.text_of(place, record), part);
+            }
+            assert_eq!(batch.text(place), parts.concat());
+        }
     }
 }

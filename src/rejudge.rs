@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::capture::CaptureError;
 use crate::config::{AuditOptions, InputPath};
 use crate::output::FlowOutputs;
-use crate::policy::Judge;
+use crate::policy::{Judge, Reviewer};
 use crate::record::redact::Pseudonyms;
 use crate::record::saved::Reader;
 use crate::record::{FlowRecord, Tally};
@@ -42,6 +42,7 @@ const HEAD: &[u8; 14] = br#"{"type":"flow""#;
 pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs) -> Result<Summary, RunError> {
     let mut tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
     let mut judge = Judge::new(&options.policy, options.at);
+    let mut reviewer = Reviewer::new(Judge::new(&options.policy, options.at));
     let pseudonyms = options.redact.then(crate::run::pseudonyms);
     let mut inputs = Vec::new();
     for input in &options.inputs {
@@ -53,6 +54,7 @@ pub fn audit(options: &AuditOptions, outputs: &mut FlowOutputs) -> Result<Summar
             path,
             options,
             &mut judge,
+            &mut reviewer,
             pseudonyms.as_ref(),
             &mut tally,
             outputs,
@@ -67,6 +69,7 @@ fn read(
     path: &Path,
     options: &AuditOptions,
     judge: &mut Judge<'_>,
+    reviewer: &mut Reviewer<'_>,
     pseudonyms: Option<&Pseudonyms>,
     tally: &mut Tally,
     outputs: &mut FlowOutputs,
@@ -107,6 +110,7 @@ fn read(
             Ok(mut record) => {
                 record.route = options.ours.route_of(&record);
                 judge.judge(&mut record);
+                reviewer.review(&mut record);
                 if let Some(pseudonyms) = pseudonyms {
                     pseudonyms.redact(&mut record);
                 }

@@ -36,7 +36,7 @@ use crate::flow::table::Slot;
 use crate::flow::to_record::to_record;
 use crate::ordered::{BATCH_RECORDS, Batch, Lane, Ordered};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
-use crate::policy::{Judge, Networks};
+use crate::policy::{Judge, Networks, Reviewer};
 use crate::record::redact::Pseudonyms;
 use crate::record::{Losses, Tally};
 use crate::report::progress::Progress;
@@ -121,7 +121,8 @@ pub fn audit(
             .map_err(RunError::Spawn)?;
 
         let tally = Tally::new(options.limits.max_devices, options.limits.max_servers);
-        let mut ordered = Ordered::new(outputs, &formats, tally);
+        let reviewer = Reviewer::new(Judge::new(&options.policy, options.at));
+        let mut ordered = Ordered::new(outputs, &formats, tally, reviewer);
         let written = ordered.run(&mut lanes, &stop);
         // Else a worker could wait for us for ever.
         drop(lanes);

@@ -63,6 +63,36 @@ fn saved_records_are_judged_again_without_the_packets() {
     }
 }
 
+/// Whether it says so or not, a client's retry at a lower version is not all that it can do; another client's first
+/// connection at that version is.
+#[test]
+fn a_retry_is_judged_by_what_came_before() {
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/fallback.pcap");
+    let mut told: Vec<(String, String, bool)> = Vec::new();
+    for record in records(&audit(&capture, 2)) {
+        let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
+        if record["negotiated_version"] == "TLS 1.0" {
+            assert_eq!(record["verdict"], "breaks");
+            let reasons = record["reasons"].as_array().expect("a list");
+            let is_retry = reasons.iter().any(|r| r == "fallback-retry");
+            told.push((text("client_ip"), text("act"), is_retry));
+        }
+    }
+    let told: Vec<_> = told
+        .iter()
+        .map(|(ip, act, is_retry)| (ip.as_str(), act.as_str(), *is_retry))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("10.20.0.10", "server", true),
+            ("10.20.0.10", "server", true),
+            ("10.20.0.11", "server", true),
+            ("10.20.0.13", "client", false),
+        ]
+    );
+}
+
 #[test]
 fn any_number_of_workers_gives_the_same_bytes() {
     for (capture, _) in truths() {

@@ -1,7 +1,6 @@
 //! From a record's facts to its verdict.
 
 use std::hash::BuildHasher as _;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -14,7 +13,9 @@ use super::{Policy, reason};
 use crate::hello::Offer;
 use crate::hello::registry::{CipherSuite, NamedGroup};
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Act, Certificate, FlowRecord, Outcome, Route, Upgrade, Verdict, Version};
+use crate::record::{
+    Act, Certificate, FlowRecord, Outcome, Route, Upgrade, Verdict, Version, is_host_name,
+};
 use crate::time::Timestamp;
 
 /// Judges records, one after another, by one policy. Pure in what it says: a trace has few stacks that do the same thing
@@ -46,6 +47,7 @@ struct Facts {
     continued_in_clear: Option<bool>,
     cleartext_credentials: Option<bool>,
     starttls_injection: bool,
+    is_retry: bool,
     via: bool,
     relays_mail: bool,
     /// Whole days until the certificate ends; dates of rules are days, too.
@@ -85,6 +87,7 @@ impl Facts {
             continued_in_clear: record.continued_in_clear,
             cleartext_credentials: record.cleartext_credentials,
             starttls_injection: record.starttls_injection,
+            is_retry: record.is_retry,
             via: record.via.is_some(),
             relays_mail: record.upgrade.is_some() && relays_mail(record),
             certificate_days: certificate.and_then(|c| days_left(c, record.first_seen)),
@@ -142,6 +145,18 @@ impl<'a> Judge<'a> {
         let at = self.at.unwrap_or(record.last_seen);
         record.policy = Some(Arc::clone(&self.name));
         record.role = self.roles.of(policy, record);
+        self.give_verdict(record, at);
+    }
+
+    /// Judges anew what turned out to be a retry ([`fallback`](super::fallback)). The rest of the judgement stays: it may
+    /// come from names that stand in the record as pseudonyms now.
+    pub fn judge_as_retry(&mut self, record: &mut FlowRecord) {
+        record.is_retry = true;
+        self.give_verdict(record, self.at.unwrap_or(record.last_seen));
+    }
+
+    /// Writes `verdict`, `reasons` and `act`.
+    fn give_verdict(&mut self, record: &mut FlowRecord, at: Timestamp) {
         let facts = Facts::of(record, at);
         if let Some(judged) = self.judged.get(&facts) {
             record.verdict = judged.verdict;
@@ -203,11 +218,11 @@ impl<'a> Judge<'a> {
         if record.cleartext_credentials == Some(true) {
             record.reasons.push(reason::CLEARTEXT_CREDENTIALS);
         }
-        let retried = record
+        let says_so = record
             .offer
             .as_deref()
             .is_some_and(|offer| offer.fallback_scsv);
-        if retried && !record.reasons.contains(&reason::FALLBACK_RETRY) {
+        if (says_so || record.is_retry) && !record.reasons.contains(&reason::FALLBACK_RETRY) {
             record.reasons.push(reason::FALLBACK_RETRY);
         }
         if record.starttls_injection {
@@ -331,7 +346,13 @@ impl<'a> Judge<'a> {
                 return Some(Simulation::Unknown(reason::CERTIFICATE_NOT_SEEN));
             }
         }
-        Some(simulation)
+        match simulation {
+            // What the client brought itself down to fails; what it offers first was in the attempt before.
+            Simulation::Fails(_) if record.is_retry => {
+                Some(Simulation::Unknown(reason::FALLBACK_RETRY))
+            }
+            _ => Some(simulation),
+        }
     }
 
     /// A session without TLS goes on where the far end serves such; what it says is there for all to read. One that asked
@@ -572,9 +593,7 @@ impl Roles {
 /// A mail server that delivers to another: SMTP on port 25, by a client that calls itself by a host name, as RFC 5321
 /// section 4.1.1.1 asks of servers. (A device on the LAN may do so too; hence the assumption is said.)
 fn relays_mail(record: &FlowRecord) -> bool {
-    let named = record.client_name.as_deref().is_some_and(|name| {
-        name.contains('.') && !name.starts_with('[') && name.parse::<Ipv4Addr>().is_err()
-    });
+    let named = record.client_name.as_deref().is_some_and(is_host_name);
     record.service == Some("smtp") && record.server_port == Some(25) && named
 }
 

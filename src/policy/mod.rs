@@ -2,7 +2,7 @@
 //!
 //! In: a [`FlowRecord`](crate::record::FlowRecord) with its observation complete. Out: the same record with `policy`,
 //! `verdict`, `reasons`, `act` and `role` set. Pure, and after the facts: a policy can be changed and applied again
-//! without the packets. It never looks at a packet, a clock or another flow.
+//! without the packets. It never looks at a packet or a clock, and at another flow only to tell a retry ([`fallback`]).
 //!
 //! A policy is a TOML file ([`mod@file`]): what a far end accepts after the cut-over ([`accepts`]), by which every
 //! client's offer is played through ([`simulate`]); rules on what was seen ([`rule`]); and names of far ends
@@ -10,6 +10,7 @@
 
 pub mod accepts;
 pub mod builtin;
+pub mod fallback;
 pub mod file;
 pub mod glob;
 mod judge;
@@ -23,6 +24,7 @@ pub mod suite;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use fallback::Reviewer;
 pub use judge::{Fit, Judge};
 pub use route::{Cidr, CidrError, Networks};
 

@@ -49,7 +49,7 @@ pub const GROUP_NOT_LISTED: &str = "group-not-listed";
 pub const CERTIFICATE_NOT_SEEN: &str = "certificate-not-seen";
 /// Not known: TLS software differs in what it makes of such an offer, and the policy does not name the far end's.
 pub const SOFTWARE_NOT_NAMED: &str = "software-not-named";
-/// Not known: a retry at a lower version (TLS_FALLBACK_SCSV); what the client offered first decides.
+/// Not known: a retry at a lower version, said so (TLS_FALLBACK_SCSV) or seen; what the client offered first decides.
 pub const FALLBACK_RETRY: &str = "fallback-retry";
 /// Not known: both sides may have a suite that works without a certificate, or one that is not registered.
 pub const UNUSUAL_SUITES: &str = "unusual-suites";

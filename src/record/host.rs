@@ -1,7 +1,7 @@
 //! Where a client or server is found.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{FlowRecord, Mac};
 
@@ -57,6 +57,11 @@ impl fmt::Display for Host {
             Self::Unknown => f.write_str("address not seen"),
         }
     }
+}
+
+/// Whether what a client calls itself is a host's name in the domain name system, not an address or a bare word.
+pub fn is_host_name(name: &str) -> bool {
+    name.contains('.') && !name.starts_with('[') && name.parse::<Ipv4Addr>().is_err()
 }
 
 impl FlowRecord {

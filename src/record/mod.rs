@@ -24,7 +24,7 @@ pub use device::{Device, DeviceKey, Judgements, Peer, PeerKey, Server, ServerKey
 pub use evidence::{Evidence, Evidences};
 pub(crate) use fields::decimal;
 pub use fields::{FIELDS, FieldSink, Name, OfferFields, Rendered, Word};
-pub use host::Host;
+pub use host::{Host, is_host_name};
 pub use hours::Hours;
 pub use loss::{Drops, Losses};
 pub use outcome::{
@@ -160,6 +160,9 @@ pub struct FlowRecord {
     pub missing_bytes: u64,
     pub conflicting_bytes: u64,
     pub mid_stream: bool,
+    /// It came at once after an attempt with a higher version that failed, and says so or not: told by a reason, not by
+    /// a field.
+    pub is_retry: bool,
     /// What the far end that the policy describes would choose: told by reports, not by a field.
     pub predicted: Option<Chosen>,
     pub policy: Option<Arc<str>>,
@@ -231,6 +234,7 @@ impl Default for FlowRecord {
             missing_bytes: 0,
             conflicting_bytes: 0,
             mid_stream: false,
+            is_retry: false,
             predicted: None,
             policy: None,
             verdict: Verdict::Unknown,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
-use super::{Certificate, FlowRecord, Mac};
+use super::{Certificate, FlowRecord, Mac, is_host_name};
 
 /// Makes the pseudonyms of one run.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,9 @@ impl Pseudonyms {
     fn name(&self, name: &str) -> String {
         // Host names do not tell case apart, and neither must their pseudonyms.
         let hash = self.hash("name", name.to_ascii_lowercase().as_bytes());
-        format!("name-{hash:016x}")
+        // A host's name stays one, for judgements ask whether it is; this domain is nobody's (RFC 2606 section 2).
+        let domain = if is_host_name(name) { ".invalid" } else { "" };
+        format!("name-{hash:016x}{domain}")
     }
 
     fn certificate(&self, certificate: &Certificate) -> Certificate {

@@ -6,7 +6,7 @@ use crate::decode::{Tunnel, Tunnels, Vlans};
 use crate::hello::Offer;
 use crate::hello::registry::{AlertDescription, CipherSuite, NamedGroup, SignatureScheme};
 use crate::hello::version::ProtocolVersion as V;
-use crate::policy::{Judge, Networks, Policy};
+use crate::policy::{Judge, Networks, Policy, Reviewer};
 use crate::record::Tally;
 use crate::record::{
     Act, Alert, Carrier, Cause, Certificate, ClientCertificate, FlowRecord, Mac, NegotiatedSource,
@@ -130,6 +130,34 @@ pub(crate) fn full_record() -> FlowRecord {
         role: Some("SMTP AUTH submission".into()),
         ..FlowRecord::default()
     }
+}
+
+/// A client that is refused with TLS 1.2, and its retry with TLS 1.0, judged one by one.
+pub(crate) fn dance() -> [FlowRecord; 2] {
+    let policy = Policy::named("m365").expect("it is built in");
+    let mut judge = Judge::new(&policy, None);
+    [
+        (1, Outcome::RefusedByServer, V::TLS_1_2),
+        (2, Outcome::Negotiated, V::TLS_1_0),
+    ]
+    .map(|(second, outcome, version)| {
+        let seen = Timestamp(MORNING + second * 1_000_000_000);
+        let mut record = FlowRecord {
+            first_seen: seen,
+            last_seen: seen,
+            outcome,
+            negotiated_version: (outcome == Outcome::Negotiated).then_some(Version::Exact(version)),
+            offer: Some(Arc::new(Offer {
+                legacy_version: version,
+                versions: vec![version],
+                cipher_suites: vec![CipherSuite(0xc013), CipherSuite(0x002f)],
+                ..Offer::default()
+            })),
+            ..FlowRecord::default()
+        };
+        judge.judge(&mut record);
+        record
+    })
 }
 
 const MORNING: u64 = 1_795_420_800_000_000_000;
@@ -350,6 +378,17 @@ pub(crate) fn office() -> Summary {
         input.damage = Some("cut off in the middle of packet 4,813; read up to there".into());
     }
     summary
+}
+
+/// A client that is held back by a server to which it comes with less than it can.
+pub(crate) fn danced() -> Summary {
+    let policy = Policy::named("m365").expect("it is built in");
+    let mut reviewer = Reviewer::new(Judge::new(&policy, None));
+    let mut records = dance();
+    for record in &mut records {
+        reviewer.review(record);
+    }
+    summary(&records)
 }
 
 /// Nothing breaks, nothing is hidden.

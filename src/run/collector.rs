@@ -7,6 +7,7 @@ use crossbeam_channel::Sender;
 use super::live::Watch;
 use crate::ordered::Batch;
 use crate::output::{FlowFormat, LiveFlows, OutputError};
+use crate::policy::Reviewer;
 use crate::record::{FlowRecord, Tally};
 use crate::time::Timestamp;
 
@@ -16,6 +17,7 @@ pub(super) struct Collector<'a> {
     pub(super) flows: &'a mut LiveFlows,
     formats: &'a [FlowFormat],
     pub(super) tally: Tally,
+    reviewer: Reviewer<'a>,
     spare: Sender<Batch>,
     /// Of each worker.
     open_flows: Vec<u64>,
@@ -33,6 +35,7 @@ impl<'a> Collector<'a> {
         flows: &'a mut LiveFlows,
         formats: &'a [FlowFormat],
         tally: Tally,
+        reviewer: Reviewer<'a>,
         spare: Sender<Batch>,
         workers: usize,
     ) -> Self {
@@ -40,6 +43,7 @@ impl<'a> Collector<'a> {
             flows,
             formats,
             tally,
+            reviewer,
             spare,
             open_flows: vec![0; workers],
             held: Vec::new(),
@@ -96,14 +100,26 @@ impl<'a> Collector<'a> {
     ) -> Result<(), OutputError> {
         self.missing.fill(true);
         (self.records, self.since) = (0, None);
-        let held = std::mem::take(&mut self.held);
-        let mut order: Vec<(&FlowRecord, &Batch, usize)> = Vec::new();
-        for batch in &held {
-            for (place, record) in batch.records().iter().enumerate() {
-                order.push((record, batch, place));
+        let mut held = std::mem::take(&mut self.held);
+        let mut places: Vec<(u64, usize, usize)> = Vec::new();
+        for (batch, from) in held.iter().zip(0..) {
+            for (record, place) in batch.records().iter().zip(0..) {
+                places.push((record.first_packet, from, place));
             }
         }
-        order.sort_by_key(|(record, ..)| record.first_packet);
+        places.sort_unstable();
+        for (_, from, place) in &places {
+            if let Some(batch) = held.get_mut(*from) {
+                batch.review(*place, &mut self.reviewer, self.formats);
+            }
+        }
+        let order: Vec<(&FlowRecord, &Batch, usize)> = places
+            .iter()
+            .filter_map(|(_, from, place)| {
+                let batch = held.get(*from)?;
+                Some((batch.records().get(*place)?, batch, *place))
+            })
+            .collect();
         let mut written = Ok(());
         for part in order.chunks(PART_RECORDS) {
             let records: Vec<&FlowRecord> = part.iter().map(|(record, ..)| *record).collect();
@@ -139,6 +155,7 @@ const PART_RECORDS: usize = 128;
 mod tests {
     use super::*;
     use crate::output::Rotation;
+    use crate::policy::{Judge, Policy};
     use crate::report::Summary;
     use crossbeam_channel::bounded;
 
@@ -153,6 +170,10 @@ mod tests {
         fn report(&mut self, _: &Summary) {}
 
         fn notice(&mut self, _: &str) {}
+    }
+
+    fn reviewer(policy: &Policy) -> Reviewer<'_> {
+        Reviewer::new(Judge::new(policy, None))
     }
 
     fn batch(worker: usize, last: bool, numbers: &[u64]) -> Batch {
@@ -182,7 +203,15 @@ mod tests {
         )
         .expect("it opens");
         let (spare, _kept) = bounded(8);
-        let mut collector = Collector::new(&mut flows, &formats, Tally::new(10, 10), spare, 2);
+        let policy = Policy::named("m365").expect("it is built in");
+        let mut collector = Collector::new(
+            &mut flows,
+            &formats,
+            Tally::new(10, 10),
+            reviewer(&policy),
+            spare,
+            2,
+        );
         let mut seen = Seen::default();
         for (worker, last, numbers) in [
             (0, false, &[1, 5][..]),
@@ -215,7 +244,15 @@ mod tests {
     fn a_worker_that_is_late_does_not_keep_records_back_for_long() {
         let mut flows = LiveFlows::default();
         let (spare, _kept) = bounded(8);
-        let mut collector = Collector::new(&mut flows, &[], Tally::new(10, 10), spare, 2);
+        let policy = Policy::named("m365").expect("it is built in");
+        let mut collector = Collector::new(
+            &mut flows,
+            &[],
+            Tally::new(10, 10),
+            reviewer(&policy),
+            spare,
+            2,
+        );
         let mut seen = Seen::default();
         let now = Instant::now();
         assert!(!collector.is_late(now + LATE * 2), "nothing is held");

@@ -30,6 +30,7 @@ use crate::config::{Limits, LiveOptions};
 use crate::decode::{DecodeCounts, Decoder, fast};
 use crate::dispatch::{Block, Hasher, Packet, SHARDS, Tick, shard_of, worker_of};
 use crate::output::LiveFlows;
+use crate::policy::{Judge, Reviewer};
 use crate::record::{Drops, FlowRecord, Losses, Tally};
 use crate::report::{Blind, BlindSpots, Input, Summary};
 use crate::shard::ShardCounts;
@@ -249,6 +250,7 @@ pub fn live(
                 flows,
                 &formats,
                 Tally::new(audit.limits.max_devices, audit.limits.max_servers),
+                Reviewer::new(Judge::new(&audit.policy, audit.at)),
                 spare_tx,
                 workers,
             ),

@@ -208,6 +208,73 @@ fn the_facts_of_today_and_the_offer_of_tomorrow() {
 }
 
 #[test]
+fn of_a_retry_the_first_offer_decides() {
+    use Outcome::*;
+    for (name, record, accepts, verdict, reasons, act) in [
+        (
+            "an old server is who must change",
+            flow(Negotiated, Some(V::TLS_1_0), Some(ancient())),
+            MIN_12,
+            Verdict::Breaks,
+            &[reason::MIN_VERSION, reason::FALLBACK_RETRY][..],
+            Some(Act::Server),
+        ),
+        (
+            "refused again",
+            flow(RefusedByServer, None, Some(ancient())),
+            MIN_12,
+            Verdict::Unknown,
+            &[reason::FALLBACK_RETRY],
+            None,
+        ),
+        (
+            "down to what still does",
+            flow(Negotiated, Some(V::TLS_1_2), Some(printer())),
+            MIN_12,
+            Verdict::Ok,
+            &[reason::FALLBACK_RETRY],
+            None,
+        ),
+        (
+            "down to a version without the suites",
+            flow(Negotiated, Some(V::TLS_1_2), Some(printer())),
+            ECDHE_12,
+            Verdict::Unknown,
+            &[reason::FALLBACK_RETRY],
+            None,
+        ),
+    ] {
+        let policy = policy(accepts);
+        let mut judge = Judge::new(&policy, None);
+        let mut record = record;
+        judge.judge(&mut record);
+        assert!(!record.reasons.contains(&reason::FALLBACK_RETRY), "{name}");
+        judge.judge_as_retry(&mut record);
+        assert_eq!(
+            (record.verdict, &*record.reasons, record.act),
+            (verdict, reasons, act),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_redacted_retry_is_still_from_a_relay() {
+    let policy = policy(MIN_12);
+    let mut record = FlowRecord {
+        service: Some("smtp"),
+        server_port: Some(25),
+        client_name: Some("mx.example.org".into()),
+        upgrade: Some(Upgrade::Upgraded),
+        continued_in_clear: Some(false),
+        ..flow(Outcome::Negotiated, Some(V::TLS_1_0), Some(ancient()))
+    };
+    crate::record::redact::Pseudonyms::new([7; 16]).redact(&mut record);
+    Judge::new(&policy, None).judge_as_retry(&mut record);
+    assert_eq!(record.verdict, Verdict::GoesCleartext);
+}
+
+#[test]
 fn an_upgrade_may_go_on_without() {
     let mail = |port: u16, name: &str| FlowRecord {
         service: Some(if port == 25 { "smtp" } else { "submission" }),

@@ -341,6 +341,14 @@ fn device_held_back(
     for (_, device) in machine.worst_stacks() {
         peers(page, summary, &worst_peers(device))?;
     }
+    let has_retried = |device: &Device| {
+        let mut reasons = device.judgements.worst_reasons();
+        reasons.any(|reason| reason == reason::FALLBACK_RETRY)
+    };
+    if machine.worst_stacks().any(|(_, d)| has_retried(d)) {
+        let line = "It came again with a lower version after a newer one had failed.";
+        page.paragraph(4, Look::Plain, line)?;
+    }
     Ok(())
 }
 

@@ -360,6 +360,17 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_at_a_lower_version_is_told() {
+        let report = text(&samples::danced(), NARROW);
+        let held_back = report.find("Devices held back by a server").expect(&report);
+        assert!(
+            report[held_back..].contains("It came again with a lower version after a newer one"),
+            "{report}"
+        );
+        assert!(!report.contains("must change itself"), "{report}");
+    }
+
+    #[test]
     fn every_line_fits() {
         for summary in [
             samples::office(),
