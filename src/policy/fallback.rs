@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 
 use super::Judge;
 use crate::hello::Offer;
-use crate::hello::registry::CipherSuite;
 use crate::hello::version::{ProtocolVersion, is_grease};
 use crate::record::{Carrier, FlowRecord, Host, Mac, Outcome};
 use crate::time::Timestamp;
@@ -76,9 +75,11 @@ struct Attempt {
     last_seen: Timestamp,
 }
 
-/// How long after a failure a connection is taken for its retry: dances of browsers and libraries take a second, people
-/// and mail queues longer.
-const AT_ONCE_NS: u64 = 30_000_000_000;
+/// How long after a failure a connection is taken for its retry. Browsers and libraries were seen to take 0 to 70 ms;
+/// people, mail queues and scanners that try one stack after another take longer.
+const AT_ONCE_NS: u64 = 1_000_000_000;
+/// A silent server keeps its client waiting for this long at most, before the retry.
+const LONG_NS: u64 = 120_000_000_000;
 /// Clients at a server of whom a failure is remembered, twice.
 const MAX_PAIRS: usize = 32_768;
 /// TLS stacks of a client at a server of which it is.
@@ -139,7 +140,7 @@ impl Fallbacks {
     }
 
     fn remember(&mut self, pair: Pair, record: &FlowRecord, offer: &Arc<Offer>) {
-        let is_old = record.first_seen.0 > self.begun.0.saturating_add(2 * AT_ONCE_NS);
+        let is_old = record.first_seen.0 > self.begun.0.saturating_add(LONG_NS);
         if is_old || self.failed.len() >= self.max_pairs {
             self.older = std::mem::take(&mut self.failed);
             self.begun = record.first_seen;
@@ -172,7 +173,7 @@ impl Attempt {
                 .is_some_and(|(now, before)| now < before)
             // SSL 3.0 has no extensions, so that a retry may lack the name.
             && (record.sni.is_none() || record.sni == self.sni)
-            && is_taken_from(&offer.cipher_suites, &self.offer.cipher_suites)
+            && is_lowered(offer, &self.offer)
     }
 }
 
@@ -183,20 +184,37 @@ const fn has_failed(outcome: Outcome) -> bool {
     )
 }
 
-/// Whether `fewer` is `all` with some left out, in the same order: what a stack does with its suites where it offers
-/// a lower version. Another stack, behind the same address, has another order. GREASE and signals come and go.
-fn is_taken_from(fewer: &[CipherSuite], all: &[CipherSuite]) -> bool {
+/// Whether `offer` is `first` with some of each list left out, in the same order: what a stack does where it offers a lower
+/// version. Another one, behind the same address, has other lists. Asked for is only what saved records hold, too.
+fn is_lowered(offer: &Offer, first: &Offer) -> bool {
+    let suites = |offer: &Offer| -> Vec<u16> {
+        let suites = offer.cipher_suites.iter();
+        suites.filter(|s| !s.is_signal()).map(|s| s.0).collect()
+    };
+    let groups =
+        |offer: &Offer| -> Vec<u16> { offer.named_groups.iter().flatten().map(|g| g.0).collect() };
+    let schemes = |offer: &Offer| -> Vec<u16> {
+        let schemes = offer.signature_algorithms.iter();
+        schemes.flatten().map(|s| s.0).collect()
+    };
+    suites(offer).iter().any(|suite| !is_grease(*suite))
+        && [suites, groups, schemes]
+            .iter()
+            .all(|list| is_taken_from(&list(offer), &list(first)))
+        && (offer.alpn.is_none() || offer.alpn == first.alpn)
+}
+
+/// Whether `fewer` is `all` with some left out. GREASE changes from one connection to the next.
+fn is_taken_from(fewer: &[u16], all: &[u16]) -> bool {
     let mut all = all.iter();
-    let mut real = fewer
-        .iter()
-        .filter(|suite| !is_grease(suite.0) && !suite.is_signal())
-        .peekable();
-    real.peek().is_some() && real.all(|suite| all.any(|other| other == suite))
+    let mut real = fewer.iter().filter(|number| !is_grease(**number));
+    real.all(|number| all.any(|other| other == number))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hello::registry::{CipherSuite, NamedGroup, SignatureScheme};
     use ProtocolVersion as Version;
 
     const SECOND: u64 = 1_000_000_000;
@@ -213,6 +231,9 @@ mod tests {
                 legacy_version: max,
                 versions: vec![max],
                 cipher_suites: suites.iter().copied().map(CipherSuite).collect(),
+                named_groups: Some([29, 23, 24].map(NamedGroup).to_vec()),
+                signature_algorithms: Some([0x0804, 0x0401].map(SignatureScheme).to_vec()),
+                alpn: Some(vec!["h2".into(), "http/1.1".into()]),
                 ..Offer::default()
             })),
             ..FlowRecord::default()
@@ -237,16 +258,14 @@ mod tests {
 
     #[test]
     fn a_lower_version_at_once_after_a_failure_is_a_retry() {
-        let all = [
-            failed(10, Version::TLS_1_2, NEW),
-            failed(11, Version::TLS_1_1, OLD),
-            done(12, Version::TLS_1_0, OLD),
-        ];
-        assert_eq!(retries(&all), [false, true, true]);
-        for outcome in [Outcome::NoAnswer, Outcome::RefusedByClient] {
+        for outcome in [
+            Outcome::RefusedByServer,
+            Outcome::NoAnswer,
+            Outcome::RefusedByClient,
+        ] {
             let first = record(10, outcome, Version::TLS_1_2, NEW);
             assert_eq!(
-                retries(&[first, done(12, Version::TLS_1_0, OLD)]),
+                retries(&[first, done(11, Version::TLS_1_0, OLD)]),
                 [false, true]
             );
         }
@@ -256,8 +275,8 @@ mod tests {
     fn a_dance_goes_on_for_as_long_as_it_fails() {
         let all = [
             failed(10, Version::TLS_1_2, NEW),
-            failed(35, Version::TLS_1_1, OLD),
-            done(60, Version::TLS_1_0, OLD),
+            failed(11, Version::TLS_1_1, OLD),
+            done(12, Version::TLS_1_0, OLD),
         ];
         assert_eq!(retries(&all), [false, true, true]);
     }
@@ -279,6 +298,12 @@ mod tests {
         let signals = [0x00ff, 0xc013, 0x002f, 0x5600];
         let ssl3 = FlowRecord {
             sni: None,
+            offer: Some(Arc::new(Offer {
+                legacy_version: Version::SSL_3_0,
+                versions: vec![Version::SSL_3_0],
+                cipher_suites: signals.map(CipherSuite).to_vec(),
+                ..Offer::default()
+            })),
             ..done(11, Version::SSL_3_0, &signals)
         };
         let all = [failed(10, Version::TLS_1_2, &grease), ssl3];
@@ -294,6 +319,13 @@ mod tests {
             change(&mut record);
             record
         };
+        let offering = |change: &dyn Fn(&mut Offer)| {
+            changed(&|record| {
+                let mut offer = record.offer.as_deref().cloned().unwrap_or_default();
+                change(&mut offer);
+                record.offer = Some(Arc::new(offer));
+            })
+        };
         for (why, other) in [
             ("the same version", done(11, Version::TLS_1_2, NEW)),
             ("a higher one", done(11, Version::TLS_1_3, NEW)),
@@ -307,7 +339,7 @@ mod tests {
                 done(11, Version::TLS_1_0, &[0xc013, 0x0035]),
             ),
             ("no suite", done(11, Version::TLS_1_0, &[0x5600])),
-            ("long after", done(41, Version::TLS_1_0, OLD)),
+            ("some time after", done(12, Version::TLS_1_0, OLD)),
             ("before", done(9, Version::TLS_1_0, OLD)),
             ("another client", changed(&|r| r.client_ip = None)),
             (
@@ -323,6 +355,22 @@ mod tests {
             (
                 "another carrier",
                 changed(&|r| r.carrier = Some(Carrier::Dtls)),
+            ),
+            (
+                "another group",
+                offering(&|o| o.named_groups = Some(vec![NamedGroup(25)])),
+            ),
+            (
+                "groups in another order",
+                offering(&|o| o.named_groups = Some([23, 29].map(NamedGroup).to_vec())),
+            ),
+            (
+                "another signature algorithm",
+                offering(&|o| o.signature_algorithms = Some(vec![SignatureScheme(0x0203)])),
+            ),
+            (
+                "another application",
+                offering(&|o| o.alpn = Some(vec!["http/1.1".into()])),
             ),
             ("no offer", changed(&|r| r.offer = None)),
         ] {
@@ -363,7 +411,7 @@ mod tests {
         assert!(is_retry(999) && is_retry(985));
         assert!(!is_retry(970));
         // Time alone makes room, too.
-        for at in [100, 200] {
+        for at in [1_000, 2_000] {
             fallbacks.is_retry(&failed(at, Version::TLS_1_2, NEW));
         }
         assert_eq!((fallbacks.failed.len(), fallbacks.older.len()), (1, 1));
