@@ -255,6 +255,51 @@ fn a_renegotiation_in_the_clear_changes_nothing() {
     assert_tls_12("renegotiation", &told(&packets));
 }
 
+/// A greeting or a header of nobody's, and what is no record behind the handshake.
+#[test]
+fn junk_before_and_after_hides_nothing() {
+    let (hello, flight, key) = (client_hello(), flight(), key_exchange());
+    // Looks like the beginning of a record, and is none.
+    let junk: &[u8] = &hex!("00 16 0301 0040 02 16 00 ff 03 16 0303");
+    let before = [junk, &hello].concat();
+    let after = [flight.as_slice(), &[0xff; 300]].concat();
+    let said = |parts: &[(bool, &[u8])]| -> Vec<(bool, u8, Vec<u8>)> {
+        let opening = [(true, SYN), (false, SYN | ACK), (true, ACK)];
+        let opening = opening.map(|(from, flags)| (from, flags, Vec::new()));
+        let parts = parts.iter().map(|(from, b)| (*from, ACK, b.to_vec()));
+        opening.into_iter().chain(parts).collect()
+    };
+    let long = [0x16; 5_000];
+    for (name, parts) in [
+        (
+            "in a segment of its own",
+            said(&[(true, junk), (true, &hello), (false, &flight), (true, &key)]),
+        ),
+        (
+            "in the hello's segment",
+            said(&[(true, &before), (false, &flight), (true, &key)]),
+        ),
+        (
+            "from both sides, and much of it",
+            said(&[
+                (false, &long),
+                (true, &long),
+                (true, &hello),
+                (false, &flight),
+                (true, &key),
+            ]),
+        ),
+        (
+            "behind the answer",
+            said(&[(true, &hello), (false, &after), (true, &[0xff; 300])]),
+        ),
+    ] {
+        let parts: Vec<(bool, u8, &[u8])> =
+            parts.iter().map(|(a, b, c)| (*a, *b, &c[..])).collect();
+        assert_tls_12(name, &told(&conversation([99, 499], &parts)));
+    }
+}
+
 /// Nations have protocols of their own with TLS's messages: TLCP (GB/T 38636) is 0x0101, and its suites stand in no
 /// registry of versions. What no standard ranks is told by its number.
 #[test]
