@@ -1,5 +1,6 @@
 //! What is counted over all flows.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
@@ -254,10 +255,9 @@ impl Tally {
     /// The devices, the worst first, then those with the most flows of that verdict, then by address.
     pub fn devices(&self) -> Vec<(DeviceKey, &Device)> {
         let mut lines: Vec<_> = self.devices.iter().map(|(k, d)| (*k, &**d)).collect();
-        lines.sort_by(|(a_key, a), (b_key, b)| {
-            (b.verdict().cmp(&a.verdict()))
-                .then_with(|| b.judgements.worst_flows().cmp(&a.judgements.worst_flows()))
-                .then_with(|| a_key.cmp(b_key))
+        lines.sort_by_cached_key(|(key, device)| {
+            let flows = device.judgements.worst_flows();
+            (Reverse(device.verdict()), Reverse(flows), *key)
         });
         lines
     }
@@ -265,11 +265,15 @@ impl Tally {
     /// The servers, those that must change first, the worst of them first, then those with the most flows.
     pub fn servers(&self) -> Vec<(ServerKey, &Server)> {
         let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, &**s)).collect();
-        lines.sort_by(|(a_key, a), (b_key, b)| {
-            (b.must_change().cmp(&a.must_change()))
-                .then_with(|| b.judgements.worst().cmp(&a.judgements.worst()))
-                .then_with(|| b.flows.cmp(&a.flows))
-                .then_with(|| a_key.cmp(b_key))
+        lines.sort_by_cached_key(|(key, server)| {
+            let worst = server.judgements.worst();
+            let must_change = server.must_change();
+            (
+                Reverse(must_change),
+                Reverse(worst),
+                Reverse(server.flows),
+                *key,
+            )
         });
         lines
     }
