@@ -25,6 +25,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use hdrhistogram::Histogram;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use smallvec::SmallVec;
 
 use crate::capture::live::LiveError;
 use crate::capture::{CaptureError, FileSource, Frame, Next, first_time};
@@ -549,24 +550,27 @@ impl<'a> Worker<'a> {
                     }
                 }
                 let mut probed = [None; WARM_PACKETS];
+                let mut with_payload = SmallVec::<[_; WARM_PACKETS]>::new();
                 for (packet, probed) in packets.iter().zip(&mut probed) {
-                    *probed = self
-                        .shards
-                        .get(place(packet.hash))
-                        .and_then(|shard| shard.probe(packet.hash));
-                }
-                for step in [
-                    Shard::prefetch_flow,
-                    Shard::prefetch_active,
-                    Shard::prefetch_stream,
-                ] {
-                    for (packet, probed) in packets.iter().zip(&probed) {
-                        if let (Some(slot), Some(shard)) =
-                            (*probed, self.shards.get(place(packet.hash)))
-                        {
-                            step(shard, slot, packet, &block);
+                    let Some(shard) = self.shards.get(place(packet.hash)) else {
+                        continue;
+                    };
+                    *probed = shard.probe(packet.hash);
+                    if let Some(slot) = *probed {
+                        shard.prefetch_flow(slot);
+                        if packet.payload_len > 0 {
+                            with_payload.push((packet, shard, slot));
                         }
                     }
+                }
+                let mut followed = SmallVec::<[_; WARM_PACKETS]>::new();
+                for (packet, shard, slot) in with_payload {
+                    if shard.prefetch_active(slot, packet, &block) {
+                        followed.push((packet, shard, slot));
+                    }
+                }
+                for (packet, shard, slot) in followed {
+                    shard.prefetch_stream(slot, packet);
                 }
                 for (packet, probed) in packets.iter().zip(probed) {
                     if let Some(shard) = self.shards.get_mut(place(packet.hash)) {

@@ -79,6 +79,8 @@ pub struct ShardCounts {
     pub evicted_buffers: u64,
 }
 
+/// A packet with one of them may begin another connection, or end this one.
+const OPENS_OR_CLOSES: u8 = tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST;
 /// Memory for flows that are followed, kept for reuse.
 const MAX_SPARE_ACTIVES: usize = 256;
 /// Bytes of one direction behind its hello, after which a flow settles although the other side never got so far.
@@ -119,29 +121,29 @@ impl Shard {
 
     /// Asks for the flow at `slot`.
     #[inline]
-    pub fn prefetch_flow(&self, slot: Slot, _: &Packet, _: &Block) {
+    pub fn prefetch_flow(&self, slot: Slot) {
         self.table.prefetch(slot);
     }
 
-    /// Asks for what `packet` will need if that flow is still followed; best a little after [`Self::prefetch_flow`].
+    /// Asks for what a `packet` with a payload will need if that flow is still followed, and tells whether it is; best a
+    /// little after [`Self::prefetch_flow`].
     #[inline]
-    pub fn prefetch_active(&self, slot: Slot, packet: &Packet, block: &Block) {
-        if packet.payload_len > 0
-            && let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state)
-        {
-            for (direction, stream) in active.streams.iter().enumerate() {
-                stream.prefetch(direction != packet.direction.index());
-            }
-            prefetch::whole(&active.session);
-            prefetch::begin(block.payload(packet), 4);
+    pub fn prefetch_active(&self, slot: Slot, packet: &Packet, block: &Block) -> bool {
+        let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state) else {
+            return false;
+        };
+        for (direction, stream) in active.streams.iter().enumerate() {
+            stream.prefetch(direction != packet.direction.index());
         }
+        prefetch::whole(&active.session);
+        prefetch::begin(block.payload(packet), 4);
+        true
     }
 
     /// Asks for where the payload of `packet` will be kept; best a little after [`Self::prefetch_active`].
     #[inline]
-    pub fn prefetch_stream(&self, slot: Slot, packet: &Packet, _: &Block) {
-        if packet.payload_len > 0
-            && let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state)
+    pub fn prefetch_stream(&self, slot: Slot, packet: &Packet) {
+        if let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state)
             && let Some(stream) = active.streams.get(packet.direction.index())
         {
             stream.prefetch_end();
@@ -154,7 +156,32 @@ impl Shard {
     }
 
     /// Takes one packet of `block`, whose flow may lie at `probed`.
+    #[inline]
     pub fn packet_at(
+        &mut self,
+        probed: Option<Slot>,
+        packet: &Packet,
+        block: &Block,
+        shared: &mut Shared,
+    ) {
+        // The usual one is of a TCP connection that is open, and neither opens nor closes it.
+        if packet.tcp_flags & OPENS_OR_CLOSES == 0
+            && packet.key.transport() == Transport::Tcp
+            && let Some(slot) = probed
+            && let Some(flow) = self.table.get_mut(slot)
+            && flow.key == packet.key
+            && !flow.is_closed()
+        {
+            flow.count(packet);
+            if matches!(flow.state, State::Empty | State::Active(_)) {
+                self.follow(slot, packet, block, shared);
+            }
+            return;
+        }
+        self.other_packet_at(probed, packet, block, shared);
+    }
+
+    fn other_packet_at(
         &mut self,
         probed: Option<Slot>,
         packet: &Packet,
@@ -190,22 +217,14 @@ impl Shard {
         let Some(flow) = self.table.get_mut(slot) else {
             return;
         };
-        flow.last_seen = flow.last_seen.max(packet.time);
-        let [up, down] = &mut flow.halves;
-        let half = if packet.direction == Direction::Up {
-            up
-        } else {
-            down
-        };
-        half.bytes += u64::from(packet.wire_len);
-        half.packets = half.packets.saturating_add(1);
+        flow.count(packet);
         if packet.key.transport() == Transport::Udp {
             self.datagram(slot, packet, block, shared);
             return;
         }
         // A packet of a settled flow ends here, but for the few that open or close.
         let follows = matches!(flow.state, State::Empty | State::Active(_));
-        if packet.tcp_flags & (tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST) != 0 {
+        if packet.tcp_flags & OPENS_OR_CLOSES != 0 {
             self.control(slot, packet);
         }
         if follows {
@@ -322,15 +341,23 @@ impl Shard {
     }
 
     /// Follows the beginning of a connection.
+    #[inline]
     fn follow(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
         let Some(flow) = self.table.get_mut(slot) else {
             return;
         };
         let syn = packet.tcp_flags & tcp_flags::SYN != 0;
         measure_rtt(flow, packet);
-        if packet.tcp_flags & tcp_flags::RST != 0 || packet.wire_len == 0 && !syn {
-            return;
+        if packet.tcp_flags & tcp_flags::RST == 0 && (packet.wire_len > 0 || syn) {
+            self.follow_stream(slot, packet, block, shared);
         }
+    }
+
+    /// Takes what a packet says, or where it begins.
+    fn follow_stream(&mut self, slot: Slot, packet: &Packet, block: &Block, shared: &mut Shared) {
+        let Some(flow) = self.table.get_mut(slot) else {
+            return;
+        };
         let payload = block.payload(packet);
         if matches!(flow.state, State::Empty) {
             if packet.wire_len == 0 {

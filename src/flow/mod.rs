@@ -440,6 +440,19 @@ impl Flow {
         }
     }
 
+    /// Counts one of its packets.
+    #[inline]
+    pub fn count(&mut self, packet: &Packet) {
+        self.last_seen = self.last_seen.max(packet.time);
+        let [up, down] = &mut self.halves;
+        let half = match packet.direction {
+            Direction::Up => up,
+            Direction::Down => down,
+        };
+        half.bytes += u64::from(packet.wire_len);
+        half.packets = half.packets.saturating_add(1);
+    }
+
     /// The direction's packets.
     pub fn half(&self, direction: Direction) -> Half {
         self.halves
