@@ -73,8 +73,9 @@ pub enum RunError {
     Thread(&'static str),
 }
 
-/// Blocks that may wait for one worker.
-const QUEUE_BLOCKS: usize = 24;
+/// Blocks that may wait for one worker: work for longer than the system leaves a thread off its processor, so that nobody
+/// is out of work meanwhile.
+const QUEUE_BLOCKS: usize = 48;
 /// Batches of records of one worker that may wait to be written.
 const QUEUE_BATCHES: usize = 16;
 
