@@ -35,8 +35,7 @@ pub fn replay<F: Borrow<OwnedFrame>>(
         (Block::default(), Shard::new(*limits), Shared::default());
     for (number, frame) in (1..).zip(frames) {
         let frame = frame.borrow();
-        block.bytes.clear();
-        block.extra.clear();
+        block.clear(0);
         block.bytes.extend_from_slice(&frame.bytes);
         if let Ok(decoded) = decoder.decode(
             frame.link,
@@ -45,7 +44,8 @@ pub fn replay<F: Borrow<OwnedFrame>>(
             frame.time,
             &mut block.extra,
         ) {
-            let packet = Packet::new(&decoded, &hasher, number, frame.time, 0);
+            let mut packet = Packet::new(&decoded, &hasher, number, frame.time, 0);
+            block.note(&mut packet, &decoded);
             shard.packet(&packet, &block, &mut shared);
         }
         if number.is_multiple_of(limits.epoch_packets) {

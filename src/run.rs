@@ -390,7 +390,8 @@ impl<'a> Capture<'a> {
     /// Puts a packet into the lane of the worker that owns its flow.
     #[inline(always)]
     fn dispatch(&mut self, decoded: &Decoded, frame: &Frame) {
-        let packet = Packet::new(decoded, &self.hasher, self.number, frame.time, frame.at);
+        let mut packet = Packet::new(decoded, &self.hasher, self.number, frame.time, frame.at);
+        self.block.note(&mut packet, decoded);
         let worker = self
             .owners
             .get(shard_of(packet.hash))

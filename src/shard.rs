@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::config::Limits;
+use crate::decode::Around;
 use crate::dispatch::{Block, Direction, FlowKey, Packet, SHARDS, Transport, tcp_flags};
 use crate::flow::conclude::{End, conclude, conclude_udp};
 use crate::flow::eapol;
@@ -109,13 +110,13 @@ impl Shard {
 
     /// Asks for where [`Self::probe`] will look.
     #[inline]
-    pub fn prefetch_index(&self, hash: u64) {
+    pub fn prefetch_index(&self, hash: u32) {
         self.table.prefetch_index(hash);
     }
 
     /// The place where the flow of a packet with this hash lies, in all likelihood.
     #[inline]
-    pub fn probe(&self, hash: u64) -> Option<Slot> {
+    pub fn probe(&self, hash: u32) -> Option<Slot> {
         self.table.probe(hash)
     }
 
@@ -272,7 +273,7 @@ impl Shard {
     }
 
     /// The flow of a key.
-    pub fn find(&self, hash: u64, key: &FlowKey) -> Option<&Flow> {
+    pub fn find(&self, hash: u32, key: &FlowKey) -> Option<&Flow> {
         self.table.get(self.table.find(hash, key)?)
     }
 
@@ -280,7 +281,7 @@ impl Shard {
     /// The flow is the one of the key that began with that packet; where another took its place, nothing is counted.
     pub fn add_unseen(
         &mut self,
-        (hash, key, first_packet): (u64, &FlowKey, u64),
+        (hash, key, first_packet): (u32, &FlowKey, u64),
         direction: Direction,
         packets: u64,
         bytes: u64,
@@ -508,8 +509,14 @@ impl Shard {
     #[cold]
     fn frame(&mut self, packet: &Packet, block: &Block, shared: &mut Shared) {
         let payload = block.payload(packet);
-        self.eapol
-            .frame(packet, payload, &mut shared.links, &mut shared.tables);
+        let around = block.around(packet);
+        self.eapol.frame(
+            packet,
+            around,
+            payload,
+            &mut shared.links,
+            &mut shared.tables,
+        );
         self.settle_frames(shared);
     }
 
@@ -810,9 +817,10 @@ fn link_of(links: &mut LinkTable, packet: &Packet, block: &Block) -> Arc<Link> {
         .ok()
         .and_then(|at| block.bytes.get(at..))
         .and_then(|b| b.first_chunk::<12>());
+    let Around { vlans, tunnels } = block.around(packet);
     let mut link = Link {
-        vlans: packet.vlans,
-        tunnels: packet.tunnels,
+        vlans,
+        tunnels,
         macs: [None; 2],
     };
     if let Some([d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]) = ethernet {

@@ -62,6 +62,15 @@ impl Default for Vlans {
     }
 }
 
+/// What was around the packet that counts: most packets of a trace have the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// VLAN tags.
+    pub vlans: Vlans,
+    /// Encapsulations.
+    pub tunnels: Tunnels,
+}
+
 /// An encapsulation that was taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -1,7 +1,7 @@
 //! The unit that crosses threads.
 
 use super::{Direction, FlowKey, Hasher};
-use crate::decode::{Decoded, Tunnels, Vlans};
+use crate::decode::{Around, Decoded};
 use crate::time::Timestamp;
 
 /// A read buffer with the packets that lie in it. Moves from the capture thread to the workers and, empty, back.
@@ -13,6 +13,8 @@ pub struct Block {
     pub extra: Vec<u8>,
     /// One lane a worker.
     pub lanes: Vec<Lane>,
+    /// What was around its packets, where that is anything; neighbours that are the same stand here once.
+    pub around: Vec<Around>,
     /// The end of an epoch, after the packets of this block.
     pub tick: Option<Tick>,
 }
@@ -30,10 +32,37 @@ impl Block {
         whole.get(at..at.saturating_add(len)).unwrap_or_default()
     }
 
+    /// What was around a packet of this block.
+    #[inline]
+    pub fn around(&self, packet: &Packet) -> Around {
+        let at = usize::from(packet.around).checked_sub(1);
+        at.and_then(|at| self.around.get(at))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Notes what was around a packet that is to come into this block.
+    #[inline]
+    pub fn note(&mut self, packet: &mut Packet, decoded: &Decoded) {
+        let around = Around {
+            vlans: decoded.vlans,
+            tunnels: decoded.tunnels,
+        };
+        if around == Around::default() {
+            return;
+        }
+        if self.around.last() != Some(&around) {
+            self.around.push(around);
+        }
+        // There are fewer packets in a block.
+        packet.around = u16::try_from(self.around.len()).unwrap_or_default();
+    }
+
     /// Empties it for the next use; the memory stays.
     pub fn clear(&mut self, lanes: usize) {
         self.bytes.clear();
         self.extra.clear();
+        self.around.clear();
         self.lanes.resize_with(lanes, Lane::default);
         for lane in &mut self.lanes {
             lane.packets.clear();
@@ -71,8 +100,10 @@ pub struct Packet {
     pub in_extra: bool,
     /// TCP flags (RFC 9293 section 3.1), else 0.
     pub tcp_flags: u8,
+    /// What was around it, by its place in the [`Block`], from 1; 0 for nothing.
+    pub around: u16,
     /// Keyed hash of `key`.
-    pub hash: u64,
+    pub hash: u32,
     /// Number in the trace, from 1.
     pub number: u64,
     /// When it was captured.
@@ -89,14 +120,11 @@ pub struct Packet {
     pub wire_len: u32,
     /// Where the innermost Ethernet header begins in [`Block::bytes`]; `u32::MAX` where there is none.
     pub ethernet_at: u32,
-    /// VLAN tags, outermost first.
-    pub vlans: Vlans,
-    /// Encapsulations taken off, outermost first.
-    pub tunnels: Tunnels,
 }
 
 impl Packet {
-    /// The packet with this `number` in the trace, of a frame that begins at `frame_at` in [`Block::bytes`].
+    /// The packet with this `number` in the trace, of a frame that begins at `frame_at` in [`Block::bytes`]; what was around
+    /// it is for [`Block::note`].
     #[inline(always)]
     pub fn new(
         decoded: &Decoded,
@@ -125,8 +153,7 @@ impl Packet {
             ethernet_at: decoded
                 .ethernet_at
                 .map_or(u32::MAX, |at| narrow(frame_at + at)),
-            vlans: decoded.vlans,
-            tunnels: decoded.tunnels,
+            around: 0,
         }
     }
 }
@@ -145,4 +172,48 @@ pub mod tcp_flags {
     pub const RST: u8 = 0x04;
     /// The acknowledgment field is significant.
     pub const ACK: u8 = 0x10;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Tunnel;
+
+    /// It crosses from one processor's cache to another's.
+    #[test]
+    fn a_packet_stays_small() {
+        assert_eq!(size_of::<Packet>(), 88);
+    }
+
+    #[test]
+    fn what_is_around_packets_is_kept_once_for_neighbours() {
+        let tagged = |vlan: u16| {
+            let mut decoded = Decoded::default();
+            decoded.vlans.push(vlan);
+            decoded
+        };
+        let mut tunnelled = tagged(7);
+        tunnelled.tunnels.push(Tunnel::Gre);
+        let all = [
+            Decoded::default(),
+            tagged(7),
+            tagged(7),
+            tunnelled,
+            Decoded::default(),
+            tagged(7),
+        ];
+        let mut block = Block::default();
+        let packets = all.map(|decoded| {
+            let mut packet = Packet::default();
+            block.note(&mut packet, &decoded);
+            packet
+        });
+        for (packet, decoded) in packets.iter().zip(&all) {
+            let Around { vlans, tunnels } = block.around(packet);
+            assert_eq!((vlans, tunnels), (decoded.vlans, decoded.tunnels));
+        }
+        assert_eq!(block.around.len(), 3);
+        block.clear(1);
+        assert_eq!(block.around(&packets[3]), Around::default());
+    }
 }

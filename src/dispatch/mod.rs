@@ -13,8 +13,8 @@ pub use key::{Direction, FlowKey, Hasher, Transport, mapped, of_mac};
 pub const SHARDS: usize = 64;
 
 /// The shard of a flow: the hash's top bits; the table uses the low ones.
-pub const fn shard_of(hash: u64) -> usize {
-    (hash >> 58) as usize
+pub const fn shard_of(hash: u32) -> usize {
+    (hash >> 26) as usize
 }
 
 /// The worker that owns a shard.

@@ -13,7 +13,7 @@ use super::radius::IDLE_NS;
 use super::settled::{LinkTable, ToldTable};
 use super::talk::Talk;
 use super::{Flow, Half, Link};
-use crate::decode::{Tunnels, Vlans};
+use crate::decode::Around;
 use crate::dispatch::{Direction, FlowKey, Packet};
 use crate::framing::eap::{Head, Recents, Told};
 use crate::framing::eapol;
@@ -30,18 +30,11 @@ struct Conversation {
     /// A frame named both of them.
     is_named: bool,
     /// Where the frames of the supplicant and those of the authenticator were seen: a mirror may tag one direction.
-    places: [Option<Place>; 2],
+    places: [Option<Around>; 2],
     /// Identifier of the question for the identity, and of its answer.
     identity: Option<u8>,
     /// Bytes of memory that are counted for it.
     memory: usize,
-}
-
-/// Where in the network a frame was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    vlans: Vlans,
-    tunnels: Tunnels,
 }
 
 /// All conversations that are under way, oldest first.
@@ -111,6 +104,7 @@ impl Conversations {
     pub fn frame(
         &mut self,
         packet: &Packet,
+        around: Around,
         payload: &[u8],
         links: &mut LinkTable,
         tables: &mut Tables,
@@ -124,8 +118,7 @@ impl Conversations {
         if packet.time.since_ns(self.looked) > LOOK_NS {
             self.age(packet.time);
         }
-        let [from, to] = [packet.direction, packet.direction.flip()].map(|d| station(packet, d));
-        self.eap(packet, (from, to), head, bytes, links, tables);
+        self.eap(packet, around, head, bytes, links, tables);
         while self.memory > self.max_memory && !self.running.is_empty() {
             self.end_one(0, End::Evicted);
         }
@@ -134,16 +127,14 @@ impl Conversations {
     fn eap(
         &mut self,
         packet: &Packet,
-        ends: (Option<Mac>, Option<Mac>),
+        place: Around,
         head: Head,
         bytes: &[u8],
         links: &mut LinkTable,
         tables: &mut Tables,
     ) {
-        let place = Place {
-            vlans: packet.vlans,
-            tunnels: packet.tunnels,
-        };
+        let (from, to) = (packet.direction, packet.direction.flip());
+        let ends = (station(packet, from), station(packet, to));
         let (supplicant, authenticator) = match head.from {
             Side::Client => ends,
             Side::Server => (ends.1, ends.0),
@@ -186,7 +177,7 @@ impl Conversations {
         supplicant: Option<Mac>,
         authenticator: Option<Mac>,
         head: Head,
-        place: Place,
+        place: Around,
     ) -> Option<usize> {
         let own = self.running.iter().rposition(|c| {
             c.supplicant.is_some()
@@ -223,7 +214,7 @@ impl Conversations {
         authenticator: Option<Mac>,
         head: Head,
         bytes: &[u8],
-        place: Place,
+        place: Around,
     ) -> Option<usize> {
         if supplicant.is_some() {
             return self
@@ -256,7 +247,7 @@ impl Conversations {
     }
 
     /// The one conversation that fits, of those in the same place, or else of all.
-    fn only(&self, fits: impl Fn(&Conversation) -> bool, place: Place) -> Option<usize> {
+    fn only(&self, fits: impl Fn(&Conversation) -> bool, place: Around) -> Option<usize> {
         let (mut here, mut anywhere) = ([None; 2], [None; 2]);
         for (at, conversation) in self.running.iter().enumerate() {
             if fits(conversation) {
@@ -318,7 +309,7 @@ impl Conversations {
         Some(at)
     }
 
-    fn begin(&mut self, packet: &Packet, place: Place, links: &mut LinkTable) -> usize {
+    fn begin(&mut self, packet: &Packet, place: Around, links: &mut LinkTable) -> usize {
         if self.running.len() >= MAX_RUNNING {
             self.end_one(0, End::Evicted);
         }

@@ -351,7 +351,7 @@ impl Flow {
     pub fn new(packet: &Packet) -> Self {
         Self {
             key: packet.key,
-            hash: packet.hash as u32,
+            hash: packet.hash,
             first_packet: packet.number,
             first_seen: packet.time,
             last_seen: packet.time,

@@ -55,23 +55,23 @@ impl FlowTable {
 
     /// The slot of `key`'s flow.
     #[inline]
-    pub fn find(&self, hash: u64, key: &FlowKey) -> Option<Slot> {
-        self.index.find(hash as u32, |slot| {
+    pub fn find(&self, hash: u32, key: &FlowKey) -> Option<Slot> {
+        self.index.find(hash, |slot| {
             self.get(slot).is_some_and(|flow| flow.key == *key)
         })
     }
 
     /// Asks for where [`Self::probe`] will look.
     #[inline]
-    pub fn prefetch_index(&self, hash: u64) {
-        self.index.prefetch(hash as u32);
+    pub fn prefetch_index(&self, hash: u32) {
+        self.index.prefetch(hash);
     }
 
     /// The first slot with a hash like this one, whose key is not looked at. Asked for several packets in a row before the
     /// first of them is worked on, the loads overlap: their latency is what a packet of a settled flow costs.
     #[inline]
-    pub fn probe(&self, hash: u64) -> Option<Slot> {
-        self.index.find(hash as u32, |_| true)
+    pub fn probe(&self, hash: u32) -> Option<Slot> {
+        self.index.find(hash, |_| true)
     }
 
     /// Asks for the flow of a slot.

@@ -549,7 +549,8 @@ impl<'a> Filler<'a> {
                 .ok()
         });
         if let Some(decoded) = decoded {
-            let packet = Packet::new(&decoded, &self.hasher, number, packet.time, at);
+            let mut packet = Packet::new(&decoded, &self.hasher, number, packet.time, at);
+            self.block.note(&mut packet, &decoded);
             let worker = self.owners.get(shard_of(packet.hash)).copied();
             if let Some(lane) = self.block.lanes.get_mut(worker.unwrap_or_default()) {
                 lane.packets.push(packet);

@@ -29,7 +29,7 @@ pub(super) struct Shunted {
 
 /// A flow that has an entry in the kernel.
 struct Tracked {
-    hash: u64,
+    hash: u32,
     /// Of the flow, which tells it from others between the same endpoints.
     first_packet: u64,
     mode: Mode,
@@ -270,7 +270,7 @@ impl Tracked {
     }
 }
 
-fn shard_in(places: &[Option<usize>; SHARDS], hash: u64) -> Option<usize> {
+fn shard_in(places: &[Option<usize>; SHARDS], hash: u32) -> Option<usize> {
     places.get(shard_of(hash)).copied().flatten()
 }
 
