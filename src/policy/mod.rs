@@ -105,6 +105,8 @@ impl Policy {
     pub fn place(&self, id: &str) -> u8 {
         match self.rule(id).map(|rule| rule.severity) {
             None if reason::is_besides(id) => 4,
+            // It decides where nothing else does.
+            None if id == reason::FALLBACK_RETRY => 1,
             None => 0,
             Some(Severity::MustNot) => 1,
             Some(Severity::ShouldNot) => 2,

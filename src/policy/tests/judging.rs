@@ -255,6 +255,9 @@ fn of_a_retry_the_first_offer_decides() {
             (verdict, reasons, act),
             "{name}"
         );
+        // Reports hold them in another order.
+        let primary = policy.primary(record.reasons.iter().rev().copied());
+        assert_eq!(primary, reasons.first().copied(), "{name}");
     }
 }
 
