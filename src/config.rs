@@ -577,7 +577,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            block_bytes: 1 << 17,
+            block_bytes: 1 << 19,
             max_packet_bytes: 1 << 18,
             epoch_packets: 1 << 16,
             max_flows: 4 << 20,

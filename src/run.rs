@@ -75,7 +75,7 @@ pub enum RunError {
 
 /// Blocks that may wait for one worker: work for longer than the system leaves a thread off its processor, so that nobody
 /// is out of work meanwhile.
-const QUEUE_BLOCKS: usize = 48;
+const QUEUE_BLOCKS: usize = 16;
 /// Batches of records of one worker that may wait to be written.
 const QUEUE_BATCHES: usize = 16;
 

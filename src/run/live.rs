@@ -483,7 +483,6 @@ impl Tap<'_> {
 
 /// Copies packets into blocks, decodes them there and hands the blocks to the workers.
 struct Filler<'a> {
-    limits: &'a Limits,
     queues: Vec<Sender<Parcel>>,
     /// The worker of each shard.
     owners: [usize; SHARDS],
@@ -505,7 +504,7 @@ struct Filler<'a> {
 
 impl<'a> Filler<'a> {
     fn new(
-        limits: &'a Limits,
+        limits: &Limits,
         queues: Vec<Sender<Parcel>>,
         pool: Receiver<Block>,
         (numbers, losses, counters): (&'a AtomicU64, &'a Losses, &'a Counters),
@@ -514,7 +513,6 @@ impl<'a> Filler<'a> {
         let mut block = Block::default();
         block.clear(queues.len());
         Self {
-            limits,
             owners: std::array::from_fn(|shard| worker_of(shard, queues.len())),
             behind: vec![false; queues.len()],
             queues,
@@ -556,7 +554,7 @@ impl<'a> Filler<'a> {
                 lane.packets.push(packet);
             }
         }
-        if self.block.bytes.len() >= self.limits.block_bytes {
+        if self.block.bytes.len() >= BLOCK_BYTES {
             self.flush();
         }
     }
@@ -855,6 +853,8 @@ fn wall_clock() -> Timestamp {
 
 /// Blocks that may wait for one worker: 16 MiB of packets.
 const QUEUE_BLOCKS: usize = 64;
+/// Bytes of packets in a block at which it is handed on, however soon.
+const BLOCK_BYTES: usize = 1 << 17;
 /// How long a full queue is waited for. The default ring holds as much at 10 Gbit/s.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How long to wait for packets before a look at the stop flag.
