@@ -106,13 +106,23 @@ impl Batch {
         }
     }
 
-    /// Adds a record, whose first packet comes behind those before.
-    pub fn push(&mut self, record: FlowRecord, formats: &[FlowFormat]) {
+    /// Adds a record, whose first packet comes behind those before. A record is large, so `finish` does what is left to do
+    /// where it lies.
+    pub fn push(
+        &mut self,
+        record: FlowRecord,
+        formats: &[FlowFormat],
+        finish: impl FnOnce(&mut FlowRecord),
+    ) {
+        self.records.push(record);
+        let Some(record) = self.records.last_mut() else {
+            return;
+        };
+        finish(record);
         for (text, format) in self.texts.iter_mut().zip(formats) {
-            format.append(&record, &mut text.bytes);
+            format.append(record, &mut text.bytes);
             text.ends.push(text.bytes.len());
         }
-        self.records.push(record);
     }
 }
 
@@ -306,7 +316,7 @@ mod tests {
         let mut batch = Batch::default();
         batch.clear(formats.len());
         for record in [&failed, &retry, &other] {
-            batch.push(record.clone(), &formats);
+            batch.push(record.clone(), &formats, |_| ());
         }
         let text = |format: FlowFormat, record: &FlowRecord| {
             let mut bytes = Vec::new();

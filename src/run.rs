@@ -688,18 +688,19 @@ impl<'a> Worker<'a> {
                     None => ended.get(place.number as usize),
                     Some(shard) => self.shards.get(shard).and_then(|s| s.flow(place.number)),
                 };
-                let Some(mut record) = flow.and_then(to_record) else {
+                let Some(record) = flow.and_then(to_record) else {
                     continue;
                 };
-                if let Some(losses) = self.losses {
-                    losses.mark(&mut record);
-                }
-                record.route = self.ours.route_of(&record);
-                self.judge.judge(&mut record);
-                if let Some(pseudonyms) = &self.pseudonyms {
-                    pseudonyms.redact(&mut record);
-                }
-                batch.push(record, &self.formats);
+                batch.push(record, &self.formats, |record| {
+                    if let Some(losses) = self.losses {
+                        losses.mark(record);
+                    }
+                    record.route = self.ours.route_of(record);
+                    self.judge.judge(record);
+                    if let Some(pseudonyms) = &self.pseudonyms {
+                        pseudonyms.redact(record);
+                    }
+                });
             }
             batch.last = last && rest.is_empty();
             batch.worker = self.index;

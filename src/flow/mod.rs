@@ -296,7 +296,7 @@ pub struct Facts {
     pub negotiated_source: Option<NegotiatedSource>,
     pub offer: Option<Arc<Offer>>,
     pub answer: Option<Arc<Answer>>,
-    pub sni: Option<Box<str>>,
+    pub sni: Option<Arc<str>>,
     pub client_record_version: Option<ProtocolVersion>,
     pub client_hello_bytes: u32,
     pub client_hello_segments: u32,

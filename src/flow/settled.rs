@@ -139,7 +139,7 @@ impl ToldTable {
             negotiated_source: facts.negotiated_source,
             offer: facts.offer,
             answer: facts.answer,
-            sni: None,
+            sni: facts.sni,
             client_record_version: facts.client_record_version,
             client_hello_segments: facts.client_hello_segments,
             named_group: facts.named_group,
@@ -152,7 +152,7 @@ impl ToldTable {
             mid_stream: facts.mid_stream,
         };
         Settled {
-            told: self.intern(kept, facts.sni.as_deref()),
+            told: self.intern(kept),
             link,
             rare: is_rare.then(|| Box::new(rare)),
             hello_us: hello_us.unwrap_or_default(),
@@ -160,41 +160,36 @@ impl ToldTable {
         }
     }
 
-    fn intern(&mut self, told: Told, sni: Option<&str>) -> Arc<Told> {
-        let hash = self.hasher.hash_one(Key(&told, sni));
-        if let Some(known) = self.known.find(hash, |known| {
-            known.is_same(&told) && known.sni.as_deref() == sni
-        }) {
+    fn intern(&mut self, told: Told) -> Arc<Told> {
+        let hash = self.hasher.hash_one(Key(&told));
+        if let Some(known) = self.known.find(hash, |known| known.is_same(&told)) {
             return Arc::clone(known);
         }
         if self.known.len() >= self.enough {
             self.known.retain(|known| Arc::strong_count(known) > 1);
             self.enough = ENOUGH.max(2 * self.known.len());
         }
-        let told = Arc::new(Told {
-            sni: sni.map(Into::into),
-            ..told
-        });
+        let told = Arc::new(told);
         let hasher = &self.hasher;
-        self.known.insert_unique(hash, Arc::clone(&told), |known| {
-            hasher.hash_one(Key(known, known.sni.as_deref()))
-        });
+        self.known
+            .insert_unique(hash, Arc::clone(&told), |known| hasher.hash_one(Key(known)));
         told
     }
 }
 
-/// What is shared is the same where it is the same one: the tables of offers, answers and certificates see to that.
+/// What is shared is the same where it is the same one: the tables of offers, answers, certificates and names see to that.
 /// Should they have forgotten it meanwhile, it is told once more.
-fn place<T>(shared: Option<&Arc<T>>) -> usize {
-    shared.map_or(0, |shared| Arc::as_ptr(shared) as usize)
+fn place<T: ?Sized>(shared: Option<&Arc<T>>) -> usize {
+    shared.map_or(0, |shared| Arc::as_ptr(shared).cast::<()>().addr())
 }
 
 impl Told {
-    /// Whether all but the server's name is the same.
+    /// Whether all of it is the same.
     fn is_same(&self, other: &Self) -> bool {
         place(self.offer.as_ref()) == place(other.offer.as_ref())
             && place(self.answer.as_ref()) == place(other.answer.as_ref())
             && place(self.certificate.as_ref()) == place(other.certificate.as_ref())
+            && place(self.sni.as_ref()) == place(other.sni.as_ref())
             && self.small() == other.small()
             && self.cause == other.cause
     }
@@ -242,14 +237,15 @@ impl Told {
 }
 
 /// What is hashed: enough to tell most of them apart.
-struct Key<'a>(&'a Told, Option<&'a str>);
+struct Key<'a>(&'a Told);
 
 impl Hash for Key<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self(told, sni) = self;
+        let Self(told) = self;
         state.write_usize(place(told.offer.as_ref()));
         state.write_usize(place(told.answer.as_ref()));
         state.write_usize(place(told.certificate.as_ref()));
+        state.write_usize(place(told.sni.as_ref()));
         state.write_u64(
             u64::from(told.client_hello_segments) << 32
                 | (told.client.index() as u64) << 24
@@ -257,9 +253,6 @@ impl Hash for Key<'_> {
                 | u64::from(told.mid_stream) << 8
                 | told.outcome as u64,
         );
-        if let Some(sni) = sni {
-            state.write(sni.as_bytes());
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! ClientHello, borrowed from the message.
 
+use std::borrow::Cow;
+
 use super::extension::{self, Extensions, extension_type};
 use super::version::{ProtocolVersion, is_grease};
 use super::wire::{Malformed, Reader};
@@ -72,7 +74,7 @@ impl<'a> ClientHello<'a> {
 
     /// The host_name of server_name (RFC 6066 section 3); bytes that are not UTF-8 are replaced. `None` where the
     /// extension is absent, empty or broken.
-    pub fn server_name(&self) -> Option<Box<str>> {
+    pub fn server_name(&self) -> Option<Cow<'a, str>> {
         let (_, body) = self
             .extensions()
             .find(|(kind, _)| *kind == extension_type::SERVER_NAME)?;
@@ -81,7 +83,7 @@ impl<'a> ClientHello<'a> {
             let kind = list.u8("name_type").ok()?;
             let name = list.vec16("host_name").ok()?;
             if kind == 0 {
-                return Some(String::from_utf8_lossy(name).into());
+                return Some(String::from_utf8_lossy(name));
             }
         }
         None

@@ -31,6 +31,43 @@ impl<T> Default for Interner<T> {
     }
 }
 
+/// Names kept once, as [`Interner`] keeps other values.
+#[derive(Debug)]
+pub struct Names {
+    known: HashTable<Arc<str>>,
+    hasher: RandomState,
+    enough: usize,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            known: HashTable::new(),
+            hasher: RandomState::default(),
+            enough: ENOUGH,
+        }
+    }
+}
+
+impl Names {
+    /// The same [`Arc`] for the same name.
+    pub fn intern(&mut self, name: &str) -> Arc<str> {
+        let hash = self.hasher.hash_one(name);
+        if let Some(known) = self.known.find(hash, |known| **known == *name) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.enough {
+            self.known.retain(|known| Arc::strong_count(known) > 1);
+            self.enough = ENOUGH.max(2 * self.known.len());
+        }
+        let name: Arc<str> = name.into();
+        let hasher = &self.hasher;
+        self.known
+            .insert_unique(hash, Arc::clone(&name), |known| hasher.hash_one(&**known));
+        name
+    }
+}
+
 impl<T> Interner<T> {
     /// The value of what `write` writes down; `make` makes it where it is new. Nothing that is written out depends
     /// on the hash, which is random.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Offer;
 use super::certificate;
 use super::client::ClientHello;
-use super::intern::Interner;
+use super::intern::{Interner, Names};
 use super::offer;
 use super::registry::{AlertDescription, CipherSuite, NamedGroup};
 use super::server::{Answer, ServerHello};
@@ -26,6 +26,8 @@ pub struct Tables {
     pub answers: Interner<Answer>,
     /// Servers' certificates, by their DER.
     pub certificates: Interner<Certificate>,
+    /// The names that clients ask for.
+    pub names: Names,
 }
 
 /// Where an event happened.
@@ -80,7 +82,7 @@ pub struct Session {
     /// The first ClientHello's offer.
     pub offer: Option<Arc<Offer>>,
     /// server_name of the first ClientHello.
-    pub sni: Option<Box<str>>,
+    pub sni: Option<Arc<str>>,
     /// Of the record that ended the first ClientHello.
     pub client_record_version: Option<ProtocolVersion>,
     /// The handshake message, header included.
@@ -395,7 +397,8 @@ impl Session {
             Ok(hello) => {
                 self.of(direction).unread = None;
                 self.offer = Some(offer::intern(&mut tables.offers, &hello, carrier));
-                self.sni = hello.server_name();
+                let name = hello.server_name();
+                self.sni = name.map(|name| tables.names.intern(&name));
                 // QUIC has no records.
                 self.client_record_version = (carrier != Carrier::Quic).then_some(record_version);
                 self.client_hello_bytes = u32::try_from(body.len())

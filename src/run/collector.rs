@@ -185,7 +185,7 @@ mod tests {
                 first_packet: *number,
                 ..FlowRecord::default()
             };
-            batch.push(record, &[FlowFormat::Ndjson]);
+            batch.push(record, &[FlowFormat::Ndjson], |_| ());
         }
         batch
     }
