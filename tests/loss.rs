@@ -10,7 +10,7 @@ use std::path::Path;
 
 use hellotap::capture::{FileSource, Next};
 use hellotap::config::Limits;
-use hellotap::decode::{Decoder, LinkType};
+use hellotap::decode::{Decoded, Decoder, LinkType};
 use hellotap::dispatch::{Transport, tcp_flags};
 use hellotap::hello::version::ProtocolVersion;
 use hellotap::record::{FlowRecord, Host, Outcome, Version};
@@ -189,18 +189,16 @@ fn a_client_of_quic_may_change_its_port() {
 
 const NEW_PORT: u16 = 50_001;
 
+fn decoded(frame: &OwnedFrame) -> Option<Decoded> {
+    let (bytes, len) = (&frame.bytes, frame.wire_len);
+    Decoder::new(&Limits::default())
+        .decode(frame.link, bytes, len, frame.time, &mut Vec::new())
+        .ok()
+}
+
 /// The frame with another port in place of the client's `old` one; `None` where it has not that port.
 fn moved(frame: &OwnedFrame, old: u16) -> Option<OwnedFrame> {
-    let mut decoder = Decoder::new(&Limits::default());
-    let decoded = decoder
-        .decode(
-            frame.link,
-            &frame.bytes,
-            frame.wire_len,
-            frame.time,
-            &mut Vec::new(),
-        )
-        .ok()?;
+    let decoded = decoded(frame)?;
     let udp = decoded.payload_at - 8;
     let at = match old {
         old if old == decoded.source_port => udp,
@@ -470,16 +468,7 @@ fn split_segments(frames: &[OwnedFrame], percent: usize, random: &mut Random) ->
 
 fn split(frame: &OwnedFrame, random: &mut Random) -> Option<[OwnedFrame; 2]> {
     const ETHERNET: LinkType = LinkType(1);
-    let mut decoder = Decoder::new(&Limits::default());
-    let decoded = decoder
-        .decode(
-            frame.link,
-            &frame.bytes,
-            frame.wire_len,
-            frame.time,
-            &mut Vec::new(),
-        )
-        .ok()?;
+    let decoded = decoded(frame)?;
     if frame.link != ETHERNET
         || decoded.transport != Transport::Tcp
         || decoded.payload_len < 2
