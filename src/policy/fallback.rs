@@ -32,15 +32,15 @@ impl<'a> Reviewer<'a> {
         }
     }
 
-    /// Judges `record` anew where it is a retry that does not say so, and tells whether it did. Records come in the
-    /// order of their first packets, but for those of flows that ended much later than they began.
+    /// Judges `record` anew where it is a retry, and tells whether it is. Records come in the order of their first packets,
+    /// but for those of flows that ended much later than they began.
     #[inline]
     pub fn review(&mut self, record: &mut FlowRecord) -> bool {
-        let is_retry = self.fallbacks.is_retry(record);
-        if is_retry {
-            self.judge.judge_as_retry(record);
-        }
-        is_retry
+        let Some(first) = self.fallbacks.first_offer(record) else {
+            return false;
+        };
+        self.judge.judge_as_retry(record, &first);
+        true
     }
 }
 
@@ -101,20 +101,22 @@ impl Fallbacks {
         }
     }
 
-    /// Whether `record` is a retry of an attempt that failed before.
+    /// What the client offered first, where `record` is a retry of an attempt that failed before.
     #[inline]
-    fn is_retry(&mut self, record: &FlowRecord) -> bool {
+    fn first_offer(&mut self, record: &FlowRecord) -> Option<Arc<Offer>> {
         let has_failed = has_failed(record.outcome);
         if !has_failed && self.failed.is_empty() && self.older.is_empty() {
-            return false;
+            return None;
         }
-        record
-            .offer
-            .as_ref()
-            .is_some_and(|offer| self.compare(record, offer, has_failed))
+        self.compare(record, record.offer.as_ref()?, has_failed)
     }
 
-    fn compare(&mut self, record: &FlowRecord, offer: &Arc<Offer>, has_failed: bool) -> bool {
+    fn compare(
+        &mut self,
+        record: &FlowRecord,
+        offer: &Arc<Offer>,
+        has_failed: bool,
+    ) -> Option<Arc<Offer>> {
         let pair = Pair {
             client: record.client(),
             client_mac: record.client_mac,
@@ -131,12 +133,12 @@ impl Fallbacks {
             if has_failed {
                 attempt.last_seen = attempt.last_seen.max(record.last_seen);
             }
-            return true;
+            return Some(Arc::clone(&attempt.offer));
         }
         if has_failed {
             self.remember(pair, record, offer);
         }
-        false
+        None
     }
 
     fn remember(&mut self, pair: Pair, record: &FlowRecord, offer: &Arc<Offer>) {
@@ -250,7 +252,8 @@ mod tests {
 
     fn retries(records: &[FlowRecord]) -> Vec<bool> {
         let mut fallbacks = Fallbacks::default();
-        records.iter().map(|r| fallbacks.is_retry(r)).collect()
+        let mut is_retry = |r| fallbacks.first_offer(r).is_some();
+        records.iter().map(&mut is_retry).collect()
     }
 
     const NEW: &[u16] = &[0xc02f, 0xc013, 0x002f, 0x000a];
@@ -404,15 +407,18 @@ mod tests {
             ..record
         };
         for port in 0..1_000 {
-            fallbacks.is_retry(&of(port, failed(10, Version::TLS_1_2, NEW)));
+            fallbacks.first_offer(&of(port, failed(10, Version::TLS_1_2, NEW)));
             assert!(fallbacks.failed.len() + fallbacks.older.len() <= 20);
         }
-        let mut is_retry = |port| fallbacks.is_retry(&of(port, done(11, Version::TLS_1_0, OLD)));
+        let mut is_retry = |port| {
+            let retry = of(port, done(11, Version::TLS_1_0, OLD));
+            fallbacks.first_offer(&retry).is_some()
+        };
         assert!(is_retry(999) && is_retry(985));
         assert!(!is_retry(970));
         // Time alone makes room, too.
         for at in [1_000, 2_000] {
-            fallbacks.is_retry(&failed(at, Version::TLS_1_2, NEW));
+            fallbacks.first_offer(&failed(at, Version::TLS_1_2, NEW));
         }
         assert_eq!((fallbacks.failed.len(), fallbacks.older.len()), (1, 1));
     }

@@ -148,11 +148,24 @@ impl<'a> Judge<'a> {
         self.give_verdict(record, at);
     }
 
-    /// Judges anew what turned out to be a retry ([`fallback`](super::fallback)). The rest of the judgement stays: it may
-    /// come from names that stand in the record as pseudonyms now.
-    pub fn judge_as_retry(&mut self, record: &mut FlowRecord) {
-        record.is_retry = true;
-        self.give_verdict(record, self.at.unwrap_or(record.last_seen));
+    /// Judges anew what turned out to be a retry ([`fallback`](super::fallback)) of a `first` offer. The rest of the
+    /// judgement stays: it may come from names that stand in the record as pseudonyms now.
+    pub fn judge_as_retry(&mut self, record: &mut FlowRecord, first: &Offer) {
+        let accepts = self.policy.accepts.as_ref();
+        let would_fail = accepts.is_some_and(|accepts| {
+            let keys = accepts.certificates.as_deref();
+            matches!(
+                simulate(first, accepts, keys, None, false),
+                Simulation::Fails(_)
+            )
+        });
+        if !would_fail {
+            record.is_retry = true;
+            self.give_verdict(record, self.at.unwrap_or(record.last_seen));
+        } else if !record.reasons.contains(&reason::FALLBACK_RETRY) {
+            // The client can do no better, so the verdict stays.
+            record.reasons.push(reason::FALLBACK_RETRY);
+        }
     }
 
     /// Writes `verdict`, `reasons` and `act`.

@@ -160,8 +160,8 @@ pub struct FlowRecord {
     pub missing_bytes: u64,
     pub conflicting_bytes: u64,
     pub mid_stream: bool,
-    /// It came at once after an attempt with a higher version that failed, and says so or not: told by a reason, not by
-    /// a field.
+    /// It came at once after an attempt with a higher version that failed and that the policy's far end may take: told by
+    /// a reason, not by a field.
     pub is_retry: bool,
     /// What the far end that the policy describes would choose: told by reports, not by a field.
     pub predicted: Option<Chosen>,

@@ -249,7 +249,7 @@ fn of_a_retry_the_first_offer_decides() {
         let mut record = record;
         judge.judge(&mut record);
         assert!(!record.reasons.contains(&reason::FALLBACK_RETRY), "{name}");
-        judge.judge_as_retry(&mut record);
+        judge.judge_as_retry(&mut record, &modern());
         assert_eq!(
             (record.verdict, &*record.reasons, record.act),
             (verdict, reasons, act),
@@ -259,6 +259,29 @@ fn of_a_retry_the_first_offer_decides() {
         let primary = policy.primary(record.reasons.iter().rev().copied());
         assert_eq!(primary, reasons.first().copied(), "{name}");
     }
+}
+
+/// From TLS 1.1 down to 1.0: neither will do.
+#[test]
+fn a_first_offer_that_would_fail_too_leaves_the_client_to_change() {
+    let policy = policy(MIN_12);
+    let mut judge = Judge::new(&policy, None);
+    let first = Offer {
+        legacy_version: V::TLS_1_1,
+        versions: vec![V::TLS_1_1],
+        ..ancient()
+    };
+    let mut record = flow(Outcome::Negotiated, Some(V::TLS_1_0), Some(ancient()));
+    judge.judge(&mut record);
+    judge.judge_as_retry(&mut record, &first);
+    assert_eq!(
+        (record.verdict, record.act),
+        (Verdict::Breaks, Some(Act::Client))
+    );
+    assert_eq!(
+        record.reasons,
+        [reason::MIN_VERSION, reason::FALLBACK_RETRY]
+    );
 }
 
 #[test]
@@ -273,7 +296,7 @@ fn a_redacted_retry_is_still_from_a_relay() {
         ..flow(Outcome::Negotiated, Some(V::TLS_1_0), Some(ancient()))
     };
     crate::record::redact::Pseudonyms::new([7; 16]).redact(&mut record);
-    Judge::new(&policy, None).judge_as_retry(&mut record);
+    Judge::new(&policy, None).judge_as_retry(&mut record, &modern());
     assert_eq!(record.verdict, Verdict::GoesCleartext);
 }
 
