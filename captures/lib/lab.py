@@ -13,12 +13,15 @@ from .recorder import Recorder
 from .truth import Truth
 
 SCENARIOS = {}  # capture's file name: (what it shows, function)
+MODULES = {}  # capture's file name: the kernel modules without which it cannot be made
 
 
-def scenario(file, shows):
-    """Registers a function that makes the capture `file`."""
+def scenario(file, shows, modules=""):
+    """Registers a function that makes the capture `file`; with `modules` of the kernel, in a virtual machine that has them."""
     def register(function):
         SCENARIOS[file] = (shows, function)
+        if modules:
+            MODULES[file] = modules
         return function
     return register
 

@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import machine
+
 PACKAGES = {  # a program that tells whether it is there: Debian's package
     "ip": "iproute2", "tcpdump": "tcpdump", "ethtool": "ethtool", "dumpcap": "wireshark-common", "editcap": "wireshark-common",
     "tshark": "tshark", "openssl": "openssl", "gnutls-cli": "gnutls-bin", "curl": "curl", "swaks": "swaks", "nginx": "nginx-light",
@@ -20,6 +22,8 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "pgbouncer": "pgbouncer", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "squid": "squid", "kamailio": "kamailio", "/usr/lib/x86_64-linux-gnu/kamailio/modules/tls.so": "kamailio-tls-modules", "kermit": "ckermit", "s3270": "s3270",
     "/usr/share/java/okhttp.jar": "libokhttp-java", "links": "links",
     "freeradius": "freeradius", "eapol_test": "eapoltest", "hostapd": "hostapd", "wpa_supplicant": "wpasupplicant",
+    "pppd": "ppp", "pppoe-server": "pppoe", "xl2tpd": "xl2tpd", "pptpd": "pptpd", "pptp": "pptp-linux", "osmo-ggsn": "osmo-ggsn", "iw": "iw", "iptables": "iptables",
+    "qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static", "cpio": "cpio", "modprobe": "kmod",
     # What the unpacked ones are linked with.
     "/usr/lib/x86_64-linux-gnu/libgnutls-dane.so.0": "libgnutls-dane0", "/usr/lib/x86_64-linux-gnu/libsasl2.so.2": "libsasl2-2",
     "/usr/lib/x86_64-linux-gnu/libcanlock.so.3": "libcanlock3", "/usr/lib/x86_64-linux-gnu/libperl.so.5.36": "libperl5.36",
@@ -50,6 +54,10 @@ class Tools:
         self._unpack()
         self._python()
         self._rust()
+
+    def machine(self):
+        """The virtual machine with Debian's kernel."""
+        return machine.unpacked(CACHE / "kernel")
 
     def _debian(self):
         missing = sorted({package for program, package in PACKAGES.items() if not (Path(program).exists() or shutil.which(program))})
