@@ -19,8 +19,12 @@ in its packets by Python's ssl, and refuses every login. Nor has it a broker tha
 `clients/amqp_tls_server.py`, which knows that header and SASL's, and no more. Debian's FreeRDP does not speak RDP over UDP: OpenSSL's ends speak through a tunnel
 of IronRDP's implementation of it (`clients/rdpudp`). The lossy mode is in no capture: none of the two sends it.
 
+Tunnels, simulated radios and lines that one dials are Linux's own, in Debian's kernel under QEMU (`lib/machine.py`): few other kernels have them all.
+What no software at hand sends is built: recorded connections, each put into one more header by `lib/wrapping.py`. tshark has to find both hellos
+of each of them, or the capture is not made (`built-tunnels.pcapng`, `built-links.pcapng`).
+
 To remake them: `captures/make` (all), `captures/make NAME...` (some), `captures/make --list`. It needs root, Debian 12 and Rust, and installs the rest;
-all of them take about twenty minutes.
+all of them take about half an hour.
 Ports, times and keys differ from run to run, so a remade capture is a new one.
 
 | file | connections | what it shows | made with |
