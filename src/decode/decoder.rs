@@ -129,7 +129,7 @@ impl Decoder {
                     Err(reason) => Err(reason),
                 },
                 Layer::Udp => match transport::udp(&mut cursor, out) {
-                    Ok(()) if tunnel::is_port(out) => {
+                    Ok(()) if tunnel::may_be_udp(&cursor, out) => {
                         let before = *out;
                         match tunnel::inside_udp(&mut cursor, out) {
                             Ok(Some(inside)) => {

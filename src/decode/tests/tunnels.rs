@@ -3,6 +3,14 @@
 use super::*;
 use hex_literal::hex;
 
+/// An IPv6 header before [`v4_tcp`], with the prefix of Teredo's addresses at `at`: 8 is the source, 24 the destination.
+fn teredo_packet(at: usize) -> Vec<u8> {
+    let mut header = v6(4, &v4_tcp());
+    header.truncate(40);
+    header[at..at + 4].copy_from_slice(&hex!("20010000"));
+    header
+}
+
 /// A name, the frame with an IPv4 packet in the encapsulation, and what the record calls it.
 pub(super) fn frames() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
     let ip = v4_tcp();
@@ -210,6 +218,16 @@ pub(super) fn frames() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
             &["teredo", "ipip"],
         ),
         (
+            "Teredo between a client and a relay",
+            at(49_047, &teredo_packet(8), &ip),
+            &["teredo", "ipip"],
+        ),
+        (
+            "Teredo between a relay and a client",
+            at(58_992, &teredo_packet(24), &ip),
+            &["teredo", "ipip"],
+        ),
+        (
             "GTP-U",
             at(
                 2152,
@@ -390,6 +408,16 @@ fn a_datagram_on_a_tunnels_port_may_be_just_that() {
             chain(&[&hex!("3f00 0800 00000100"), &ip]),
         ),
         ("Teredo with IPv4", 3544, ip.clone()),
+        (
+            "IPv6 between other addresses than Teredo's",
+            49_047,
+            v6(4, &ip),
+        ),
+        (
+            "Teredo's address behind a length that lies",
+            49_047,
+            chain(&[&teredo_packet(8), &ip[1..]]),
+        ),
         (
             "GTP-U echo",
             2152,

@@ -2,7 +2,7 @@
 //!
 //! Those that IP or Ethernet name by number are believed. Those that ride on UDP are guessed from a port, and ports
 //! are anybody's: the header must be right to the last reserved bit and what is inside must look like a packet, or the
-//! datagram stays a datagram.
+//! datagram stays a datagram. Teredo's packets have no port of their own: what is inside tells them.
 
 pub(super) mod capwap;
 pub(super) mod geneve;
@@ -29,10 +29,10 @@ pub(super) fn enter(tunnel: Tunnel, out: &mut Decoded) -> Result<(), Undecoded> 
     }
 }
 
-/// Whether the datagram that `out` describes may be a tunnel, by its ports. Cheap: every datagram is asked.
+/// Whether the datagram that `out` describes and `cursor` stands in may be a tunnel. Cheap: every datagram is asked.
 #[inline]
-pub(super) fn is_port(out: &Decoded) -> bool {
-    is_known(out.destination_port) || is_known(out.source_port)
+pub(super) fn may_be_udp(cursor: &Cursor<'_>, out: &Decoded) -> bool {
+    is_known(out.destination_port) || is_known(out.source_port) || teredo::is_packet(cursor)
 }
 
 #[inline]
@@ -53,7 +53,7 @@ const fn is_known(port: u16) -> bool {
     )
 }
 
-/// What is inside of a datagram on one of those ports; `None` where it is no tunnel after all.
+/// What is inside of such a datagram; `None` where it is no tunnel after all.
 pub(super) fn inside_udp(
     cursor: &mut Cursor<'_>,
     out: &mut Decoded,
@@ -71,7 +71,7 @@ pub(super) fn inside_udp(
         (CAPWAP, _) | (_, CAPWAP) => capwap::data(cursor, out),
         (AYIYA, _) | (_, AYIYA) => teredo::ayiya(cursor, out),
         (_, GRE_UDP) => gre::udp(cursor, out),
-        _ => return Ok(None),
+        _ => teredo::teredo(cursor, out),
     };
     match found {
         Ok(layer) => Ok(Some(layer)),
