@@ -22,7 +22,7 @@ PACKAGES = {  # a program that tells whether it is there: Debian's package
     "pgbouncer": "pgbouncer", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "squid": "squid", "kamailio": "kamailio", "/usr/lib/x86_64-linux-gnu/kamailio/modules/tls.so": "kamailio-tls-modules", "kermit": "ckermit", "s3270": "s3270",
     "/usr/share/java/okhttp.jar": "libokhttp-java", "links": "links",
     "freeradius": "freeradius", "eapol_test": "eapoltest", "hostapd": "hostapd", "wpa_supplicant": "wpasupplicant",
-    "pppd": "ppp", "pppoe-server": "pppoe", "xl2tpd": "xl2tpd", "pptpd": "pptpd", "pptp": "pptp-linux", "osmo-ggsn": "osmo-ggsn", "iw": "iw", "iptables": "iptables",
+    "pppd": "ppp", "pppoe-server": "pppoe", "xl2tpd": "xl2tpd", "pptpd": "pptpd", "pptp": "pptp-linux", "osmo-ggsn": "osmo-ggsn", "iw": "iw", "iptables": "iptables", "miredo": "miredo", "miredo-server": "miredo-server",
     "qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static", "cpio": "cpio", "modprobe": "kmod",
     # What the unpacked ones are linked with.
     "/usr/lib/x86_64-linux-gnu/libgnutls-dane.so.0": "libgnutls-dane0", "/usr/lib/x86_64-linux-gnu/libsasl2.so.2": "libsasl2-2",

@@ -111,7 +111,6 @@ TUNNELS = [
     Carrier("Ethernet in IPv6", ["etherip"], lambda o, f: o.ethernet(0x86DD, o.ipv6(143, f))),
     Carrier("VXLAN-GPE with NSH", ["vxlan", "nsh"], lambda o, f: o.udp(4790, hexed("0c000004 00000100 0fc2 0203 00000101") + f)),
     Carrier("GENEVE with an option", ["geneve"], inner_ip(lambda o, p: o.udp(6081, hexed("0240 0800 00000100 0102 8001 aabbccdd") + p))),
-    Carrier("Teredo", ["teredo", "ipip"], inner_ip(lambda o, p: o.udp(3544, hexed("0001 00 00 0000000000000001 00  0000 ffff ffffffff") + o.ipv6(4, p)))),
     Carrier("GTP-U with an extension", ["gtp"], inner_ip(lambda o, p: o.udp(2152, hexed("34 ff") + struct.pack("!H", len(p) + 8) + hexed("00000001 0000 00 85  01 0009 00") + p))),
     Carrier("TZSP", ["tzsp"], lambda o, f: o.udp(37008, hexed("01 00 0001 00 0a0100 01") + f)),
     Carrier("TZSP with 802.11", ["tzsp"], inner_ip(lambda o, p: o.udp(37008, hexed("01 00 0012 01") + o.snap() + p))),
