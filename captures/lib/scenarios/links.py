@@ -21,6 +21,11 @@ def cooked_2(lab):
     two_connections(lab, device="any", where="server", options=("-y", "LINUX_SLL2"))
 
 
+@scenario("mirrored.pcap", "Each packet at several places of its path (tcpdump -i any on the switch), as a mirror of more than one port gives it: TLS 1.0 and 1.3")
+def mirrored(lab):
+    two_connections(lab, device="any", options=("-y", "LINUX_SLL2"))
+
+
 @scenario("raw-ip.pcap", "Packets without a link layer (tcpdump on the inside of 6in4): TLS 1.0, 1.2 and 1.3", modules="sit")
 def raw_ip(lab):
     client, server = lab.pair()
