@@ -155,6 +155,16 @@ impl Live {
         run(Command::new("kill").args([signal, &self.child.id().to_string()]));
     }
 
+    /// Reads what it tells people until a line holds `what`.
+    fn wait_for_line(&mut self, what: &str) {
+        let mut line = String::new();
+        while !line.contains(what) {
+            line.clear();
+            let read = self.talk.read_line(&mut line).expect("UTF-8");
+            assert!(read > 0, "it ended");
+        }
+    }
+
     /// Ends it; its records, and its report.
     fn end(mut self, signal: &str) -> (Vec<Record>, Value) {
         self.signal(signal);
@@ -568,18 +578,31 @@ fn a_report_on_demand_and_an_interface_that_goes_down_and_away() {
     assert!(ip(&["-n", &far, "link", "del", MIRROR]));
     cable.connect();
     let mut live = live;
-    let mut line = String::new();
-    while !line.contains("is back") {
-        line.clear();
-        assert!(
-            live.talk.read_line(&mut line).expect("UTF-8") > 0,
-            "it ended"
-        );
-    }
+    live.wait_for_line("is back");
     let other = office.with_file_name("chromium.pcap");
     cable.replay(&other);
     let (records, report) = live.end("-INT");
     assert_eq!(records.len(), audit(&office).len() + audit(&other).len());
+    let damage = report["inputs"][0]["damage"].as_str().unwrap_or_default();
+    assert!(damage.starts_with("was gone for"), "{report}");
+}
+
+/// Regression: of an interface that is down already the socket hears nothing more, also when it is taken away; another
+/// of its name was listened to in vain, for ever.
+#[test]
+fn an_interface_that_goes_down_and_then_away_is_opened_again() {
+    let Some(cable) = Cable::lay() else { return };
+    let mut live = cable.listen(&["--no-sandbox"]);
+    let far = cable.namespace(MIRROR);
+    assert!(ip(&["-n", &far, "link", "set", MIRROR, "down"]));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(ip(&["-n", &far, "link", "del", MIRROR]));
+    cable.connect();
+    live.wait_for_line("is back");
+    let office = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/office.pcap");
+    cable.replay(&office);
+    let (records, report) = live.end("-INT");
+    assert_eq!(records.len(), audit(&office).len());
     let damage = report["inputs"][0]["damage"].as_str().unwrap_or_default();
     assert!(damage.starts_with("was gone for"), "{report}");
 }

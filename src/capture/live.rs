@@ -271,12 +271,10 @@ impl Nic {
             let timeout = Timespec::try_from(wait).unwrap_or_default();
             let fd = self.capture.as_fd();
             let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-            // Interrupted by a signal, or failed: reading tells.
+            // Interrupted by a signal, failed, or nothing there: reading tells. It must, for of an interface that is down
+            // already the socket is not told that it went away; libpcap looks for it when it is read.
             let _ = poll(&mut fds, Some(&timeout));
             let [polled] = fds;
-            if polled.revents().is_empty() {
-                return Ok(0);
-            }
             broken = polled.revents().intersects(PollFlags::ERR | PollFlags::HUP);
         }
         let read = self.capture.dispatch(Some(BURST_PACKETS), |packet| {
