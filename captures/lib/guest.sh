@@ -10,7 +10,7 @@ ln -s /proc/self/fd /dev/fd
 for name in stdin:0 stdout:1 stderr:2; do ln -s "/proc/self/fd/${name#*:}" "/dev/${name%:*}"; done
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
-for folder in /dev/shm /run /tmp /var/tmp; do mount -t tmpfs tmpfs $folder; done
+for folder in /dev/shm /run /var/tmp; do mount -t tmpfs tmpfs $folder; done
 mkdir -p /run/lock
 # What the kernel itself asks for, too, lies where the modules do.
 printf '#!/bin/sh\nexec modprobe -d %s "$@"\n' "$kernel" > /run/modprobe
