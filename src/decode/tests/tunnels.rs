@@ -363,6 +363,16 @@ fn the_innermost_ethernet_header_counts() {
 }
 
 #[test]
+fn what_comes_from_an_overlays_port_is_not_taken_for_teredo() {
+    let packet = v6(4, &v4_tcp());
+    for source in [4754, 4789, 4790, 6081, 8472, 37008] {
+        let frame = udp(source, 49_047, &packet);
+        let seen = decode(ETHERNET, &frame).unwrap();
+        assert!(seen.tunnels.is_empty(), "{source}: {:?}", seen.tunnels);
+    }
+}
+
+#[test]
 fn a_datagram_on_a_tunnels_port_may_be_just_that() {
     let ip = v4_tcp();
     let eth = ethernet(0x0800, &ip);

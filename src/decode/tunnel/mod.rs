@@ -71,7 +71,9 @@ pub(super) fn inside_udp(
         (CAPWAP, _) | (_, CAPWAP) => capwap::data(cursor, out),
         (AYIYA, _) | (_, AYIYA) => teredo::ayiya(cursor, out),
         (_, GRE_UDP) => gre::udp(cursor, out),
-        _ => teredo::teredo(cursor, out),
+        _ if teredo::is_packet(cursor) => teredo::teredo(cursor, out),
+        // An overlay's port, but the source's.
+        _ => return Ok(None),
     };
     match found {
         Ok(layer) => Ok(Some(layer)),

@@ -10,16 +10,15 @@ const PREFIX: [u8; 4] = [0x20, 0x01, 0, 0];
 
 /// Whether an IPv6 packet from or to a Teredo address stands here bare.
 ///
-/// Only the server listens on a port of its own: clients and relays send each other their packets from whatever port
-/// they have, with nothing before the IPv6 header (sections 5.2.4 and 5.4.1). The address need not tell the outer one,
-/// which a translator may have changed since.
+/// Only servers have a port of their own (section 2.7): clients and relays send each other their packets from whatever
+/// port they have. The address need not tell the outer one, which a translator may have changed since.
 #[inline]
 pub(in crate::decode) fn is_packet(cursor: &Cursor<'_>) -> bool {
-    let Some([0x60..=0x6f, header @ ..]) = cursor.peek::<40>() else {
+    let Some(header @ [0x60..=0x6f, ..]) = cursor.peek::<40>() else {
         return false;
     };
-    // A byte less than the whole header: source from byte 8, destination from byte 24.
-    header.get(7..11) == Some(&PREFIX) || header.get(23..27) == Some(&PREFIX)
+    // Source and destination.
+    header.get(8..12) == Some(&PREFIX) || header.get(24..28) == Some(&PREFIX)
 }
 
 /// Section 5.1.1: an authentication indicator (0x0001) and an origin indicator (0x0000) may stand before the packet.
