@@ -493,6 +493,9 @@ fn split(frame: &OwnedFrame, random: &mut Random) -> Option<[OwnedFrame; 2]> {
         return None;
     }
     let first = 1 + random.below(decoded.payload_len - 1);
+    // RFC 9293 section 3.4: a SYN has a sequence number of its own, before the data's.
+    let syn = decoded.tcp_flags & tcp_flags::SYN;
+    let data = decoded.sequence.wrapping_add((syn != 0).into());
     let part = |from: usize, to: usize| {
         let mut bytes = frame.bytes[..payload].to_vec();
         bytes.extend_from_slice(&frame.bytes[payload + from..payload + to]);
@@ -503,17 +506,21 @@ fn split(frame: &OwnedFrame, random: &mut Random) -> Option<[OwnedFrame; 2]> {
         };
         let at = if v6 { ip + 4 } else { ip + 2 };
         bytes[at..at + 2].copy_from_slice(&(ip_len as u16).to_be_bytes());
-        bytes[tcp + 4..tcp + 8]
-            .copy_from_slice(&decoded.sequence.wrapping_add(from as u32).to_be_bytes());
+        let sequence = match from {
+            0 => decoded.sequence,
+            _ => data.wrapping_add(from as u32),
+        };
+        bytes[tcp + 4..tcp + 8].copy_from_slice(&sequence.to_be_bytes());
         OwnedFrame {
             wire_len: bytes.len(),
             bytes,
             ..*frame
         }
     };
-    let (mut one, two) = (part(0, first), part(first, decoded.payload_len));
-    // Only the last byte ends the stream.
+    let (mut one, mut two) = (part(0, first), part(first, decoded.payload_len));
+    // Only the first byte opens the stream, and only the last one ends it.
     one.bytes[tcp + 13] &= !tcp_flags::FIN;
+    two.bytes[tcp + 13] &= !tcp_flags::SYN;
     Some([one, two])
 }
 

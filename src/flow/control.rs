@@ -37,11 +37,10 @@ impl Flow {
                 !(1..=1 << 16).contains(&packet.acknowledgment.wrapping_sub(isn))
             });
         if has(tcp_flags::SYN) && !has(tcp_flags::RST) && !foreign {
-            half.learn_isn(packet.sequence);
+            half.learn_isn(packet.sequence, packet.wire_len);
             if has(tcp_flags::ACK) {
                 self.opener.get_or_insert(packet.direction.flip());
-                // What the SYN-ACK acknowledges tells where the other direction begins.
-                other.learn_isn(packet.acknowledgment.wrapping_sub(1));
+                other.suppose_isn(packet.acknowledgment);
             } else {
                 self.opener.get_or_insert(packet.direction);
             }

@@ -136,24 +136,38 @@ pub struct Half {
     pub packets: u32,
     isn: u32,
     end: u32,
-    has_isn: bool,
+    isn_from: IsnFrom,
     has_end: bool,
     /// A FIN was seen.
     pub fin: bool,
 }
 
 impl Half {
-    /// Initial sequence number, where a SYN was seen.
+    /// Initial sequence number, where a SYN was seen. Where its answer alone was, data on the SYN counts as part of it.
     #[inline]
     pub fn isn(&self) -> Option<u32> {
-        self.has_isn.then_some(self.isn)
+        (self.isn_from != IsnFrom::Nothing).then_some(self.isn)
     }
 
-    /// The initial sequence number is `isn`, unless another is known.
-    pub(crate) const fn learn_isn(&mut self, isn: u32) {
-        if !self.has_isn {
-            (self.has_isn, self.isn) = (true, isn);
+    /// A SYN came with the sequence number `isn` and so many bytes of `data`. The first one stands.
+    pub(crate) fn learn_isn(&mut self, isn: u32, data: u32) {
+        if self.is_opened_by(isn, data) != Some(false) {
+            (self.isn_from, self.isn) = (IsnFrom::Syn, isn);
         }
+    }
+
+    /// An answer acknowledges the bytes before `acknowledged`: the SYN, and the data on it that was taken.
+    pub(crate) fn suppose_isn(&mut self, acknowledged: u32) {
+        if self.isn_from == IsnFrom::Nothing {
+            (self.isn_from, self.isn) = (IsnFrom::Answer, acknowledged.wrapping_sub(1));
+        }
+    }
+
+    /// Whether a SYN with this sequence number and so many bytes of `data` can be the one that opened this direction;
+    /// `None` where nothing is known of that one.
+    fn is_opened_by(&self, isn: u32, data: u32) -> Option<bool> {
+        let taken = self.isn_from == IsnFrom::Answer && self.isn == isn.wrapping_add(data);
+        Some(taken || self.isn()? == isn)
     }
 
     /// Sequence number behind its last byte, where a FIN or RST told it.
@@ -165,6 +179,15 @@ impl Half {
     pub(crate) const fn set_end(&mut self, end: u32) {
         (self.has_end, self.end) = (true, end);
     }
+}
+
+/// What told the initial sequence number (RFC 7413 section 4.2.2: a SYN-ACK may acknowledge data as well).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum IsnFrom {
+    #[default]
+    Nothing,
+    Answer,
+    Syn,
 }
 
 /// How far a flow is understood.
@@ -381,8 +404,11 @@ impl Flow {
         if packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::SYN {
             return self.is_closed() && self.is_foreign_to(packet);
         }
-        match self.half(packet.direction).isn() {
-            Some(isn) => isn != packet.sequence,
+        match self
+            .half(packet.direction)
+            .is_opened_by(packet.sequence, packet.wire_len)
+        {
+            Some(opened) => !opened,
             None => match &self.state {
                 State::Active(active) => active
                     .streams

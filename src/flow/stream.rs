@@ -203,6 +203,13 @@ impl Assembler {
         (first > self.next).then(|| self.skip_to(first, false))
     }
 
+    /// The stream begins so many bytes before the one that was thought to be its first, and none of it was put together.
+    pub fn begin_earlier(&mut self, by: u64) {
+        for held in &mut self.held {
+            held.offset += by;
+        }
+    }
+
     /// Lets go of everything; returns the buffer for another stream.
     pub fn release(&mut self) -> Vec<u8> {
         self.held = Vec::new();

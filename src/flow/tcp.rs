@@ -203,11 +203,18 @@ impl TcpStream {
         self.lost
     }
 
-    /// The first byte of the stream has this sequence number: told by the SYN, or by what acknowledges it.
+    /// The first byte of the stream has this sequence number: told by the SYN, or by what acknowledges it and the data on
+    /// it. Of the two, the SYN is right, and may come later.
     pub fn begin(&mut self, sequence: u32, context: &mut Context<'_>) {
         self.from_start = true;
-        if self.base.is_none() {
-            self.set_base(sequence, context);
+        match self.base {
+            None => self.set_base(sequence, context),
+            Some(base) if base == sequence || self.position() > 0 => {}
+            Some(base) => {
+                self.base = Some(sequence);
+                self.assembler
+                    .begin_earlier(base.wrapping_sub(sequence).into());
+            }
         }
     }
 

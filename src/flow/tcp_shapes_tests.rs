@@ -92,6 +92,28 @@ fn what_tcp_may_do_on_the_way() {
             (false, ACK, SEALED),
         ],
     );
+    // What the answer acknowledges is not the SYN alone.
+    let bare_answer = conversation(
+        [99, 499],
+        &[
+            (true, SYN, &hello),
+            (false, SYN | ACK, NOTHING),
+            (false, ACK, &flight),
+            (true, ACK, &key),
+            (false, ACK, SEALED),
+        ],
+    );
+    let opened_late = |by: usize| {
+        let mut packets = bare_answer.clone();
+        packets[..=by].rotate_left(1);
+        packets
+    };
+    // RFC 7413 section 4.2.2: without a good cookie, the SYN alone is acknowledged, and the data comes again.
+    let mut refused = bare_answer.clone();
+    refused[1].3 = 100;
+    refused.insert(2, (true, ACK, 100, 500, &hello));
+    let mut refused_late = refused.clone();
+    refused_late.swap(0, 1);
     // RFC 9293 section 3.5, figure 7: both send a SYN, and then both a SYN-ACK.
     let mut simultaneous = usual.clone();
     simultaneous.splice(
@@ -111,6 +133,10 @@ fn what_tcp_may_do_on_the_way() {
     for (name, packets) in [
         ("the usual way", usual.clone()),
         ("data on the SYN", fast_open),
+        ("the SYN-ACK overtakes the data on the SYN", opened_late(1)),
+        ("the answer overtakes the data on the SYN", opened_late(2)),
+        ("data on the SYN is not taken", refused),
+        ("the SYN-ACK overtakes data that is not taken", refused_late),
         ("a simultaneous open", simultaneous),
         (
             "both sides' numbers wrap within the hellos",
