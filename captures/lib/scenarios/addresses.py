@@ -2,6 +2,8 @@
 
 from ..ends import mail_client, nginx, openssl, postfix
 from ..lab import scenario
+from ..process import run
+from ..said import pick
 from .mail import upgraded
 from .versions import both
 
@@ -60,3 +62,19 @@ def port_reuse(lab):
         said = openssl.connect(client, f"{server.ip}:443", "-state", "-sigalgs", "ECDSA+SHA256", only="TLS 1.3", sni="www.example", port=port)
         lab.truth.add(client, server, 443, {"carrier": "tls", "outcome": "refused-by-server", "cause": "alert handshake_failure", "negotiated_version": None,
                                             "alerts": ["server fatal handshake_failure"], "sni": "www.example"}, said.line, web.next_error(), port)
+
+
+@scenario("fast-open.pcap", "TCP Fast Open by curl at nginx: TLS 1.0, 1.2 and 1.3, all but the first with the ClientHello on the SYN")
+def fast_open(lab):
+    client, server = lab.pair()
+    lab.truth.uses("curl " + run(["curl", "--version"]).split()[1], nginx.name())
+    web = lab.start(nginx.Nginx(server, lab.folder / "nginx", nginx.site(*lab.ca.issue("www.example"), listen="443 fastopen=16")))
+    for host in (client, server):
+        host.sh("sysctl", "-qw", "net.ipv4.tcp_fastopen=3")
+    with lab.record():
+        for number in (2, 0, 2, 3):  # The first asks for the cookie.
+            port = client.next_port()
+            text = run(client.enter("curl", "-sS", "-v", "-k", "--tcp-fastopen", "--tlsv1.0", "--tls-max", f"1.{number}", "--ciphers", openssl.ANY,
+                                    "--resolve", f"www.example:443:{server.ip}", "https://www.example/"))
+            log = web.next_said()
+            lab.truth.add(client, server, 443, log.expect(sni="www.example", client_max_version=f"TLS 1.{number}"), pick(text, "SSL connection using", "curl: ("), log.line, port)
