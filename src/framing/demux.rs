@@ -26,8 +26,7 @@ pub enum Likeness {
 pub fn likeness(datagram: &[u8], wire_len: usize) -> Option<Likeness> {
     let first = *datagram.first()?;
     let told = match first {
-        0xc0.. => quic::is_plausible(datagram, wire_len).then_some(Likeness::Quic),
-        0x80.. => None,
+        0x80.. => quic::is_plausible(datagram, wire_len).then_some(Likeness::Quic),
         _ => {
             let (inner, inner_len) = without_relay(datagram, wire_len);
             if dtls::is_plausible(inner, inner_len) {
@@ -132,6 +131,32 @@ mod tests {
             ("WireGuard", &[[1, 0, 0, 0].as_slice(), &[7; 144]].concat()),
         ] {
             assert_eq!(likeness(datagram, datagram.len()), None, "{name}");
+        }
+    }
+
+    /// RFC 9287: who is asked to may send the fixed bit as 0, and an answer may be the first that is captured.
+    #[test]
+    fn quic_is_told_without_its_fixed_bit() {
+        for version in [[0, 0, 0, 1], [0x6b, 0x33, 0x43, 0xcf], [0x1a; 4]] {
+            for first in [0x00, 0x40] {
+                // Initial packets, of either version.
+                let kind = if version[0] == 0x6b { 0x10 } else { 0 };
+                let first_byte = [0x80 | first | kind];
+                let header = [
+                    first_byte.as_slice(),
+                    version.as_slice(),
+                    hex!("08 1122334455667788 08 8877665544332211 00 4400").as_slice(),
+                ];
+                let datagram = [header.concat(), vec![0; 0x400]].concat();
+                // Nobody answers in a version that is reserved, and RTP may look like it.
+                let quic = first != 0 || version != [0x1a; 4];
+                let want = quic.then_some(Likeness::Quic);
+                assert_eq!(
+                    likeness(&datagram, datagram.len()),
+                    want,
+                    "{version:?} {first}"
+                );
+            }
         }
     }
 

@@ -21,10 +21,14 @@ use keys::{InitialKeys, Opened};
 /// Whether `datagram` may begin a connection, or be the server's answer to what was not captured: an Initial packet of
 /// a version that is read. Cheap, and no proof.
 pub fn is_plausible(datagram: &[u8], wire_len: usize) -> bool {
-    // RFC 9000 section 17.2: Header Form and Fixed Bit.
-    datagram.first().is_some_and(|first| first & 0xc0 == 0xc0)
+    // RFC 9000 section 17.2: Header Form and Fixed Bit. RFC 9287: an answer may have another Fixed Bit, but is never of a
+    // version that is reserved.
+    let fixed = datagram.first().is_some_and(|first| first & 0x40 != 0);
+    datagram.first().is_some_and(|first| first & 0x80 != 0)
         && LongHeader::parse(datagram, wire_len).is_some_and(|(header, _)| {
-            header.version.is_plausible() && header.kind == PacketKind::Initial
+            header.version.is_plausible()
+                && header.kind == PacketKind::Initial
+                && (fixed || !header.version.is_reserved())
         })
 }
 
