@@ -129,6 +129,13 @@ impl Assembler {
         at.and_then(|at| self.kept.get(at..)).unwrap_or_default()
     }
 
+    /// The same, with what is kept of the `before` bytes in front of it; how many those are comes first.
+    pub fn since_before(&self, offset: u64, before: usize) -> (usize, &[u8]) {
+        let kept = offset.saturating_sub(self.kept_at);
+        let before = usize::try_from(kept).unwrap_or(before).min(before);
+        (before, self.since(offset.saturating_sub(before as u64)))
+    }
+
     /// Nobody needs bytes before `offset` any more; some stay, to be compared with retransmissions.
     pub fn consume(&mut self, offset: u64) {
         let consumed = usize::try_from(offset.saturating_sub(self.kept_at)).unwrap_or(0);

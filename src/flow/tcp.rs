@@ -409,6 +409,7 @@ impl TcpStream {
                     if self.consumed == START && openvpn::begins(bytes) != Begin::Other =>
                 {
                     if let Begin::OpenVpn(layout) = openvpn::begins(bytes) {
+                        context.session.in_openvpn = true;
                         self.reader = Reader::OpenVpn(Box::new(OpenVpnReader::new(
                             layout,
                             context.limits.max_handshake_bytes,
@@ -440,10 +441,15 @@ impl TcpStream {
                     let found =
                         scan::find_hello(bytes, boundaries, context.session.offer.is_some());
                     self.candidate = matches!(found, Found::Maybe { boundary: true, .. });
+                    // The packet's head may have come before, and alone.
+                    let (before, around) = self
+                        .assembler
+                        .since_before(self.consumed, openvpn::MAX_HEAD_LEN);
                     if let Found::At(at) | Found::Maybe { at, .. } = found
-                        && let Some((begins, layout)) = openvpn::around(bytes, at)
+                        && let Some((begins, layout)) = openvpn::around(around, before + at)
                     {
-                        self.consumed += begins as u64;
+                        self.consumed = self.consumed + begins as u64 - before as u64;
+                        context.session.in_openvpn = true;
                         self.reader = Reader::OpenVpn(Box::new(OpenVpnReader::new(
                             layout,
                             context.limits.max_handshake_bytes,
@@ -451,6 +457,12 @@ impl TcpStream {
                         continue;
                     }
                     match found {
+                        Found::At(_) if context.session.in_openvpn => {
+                            self.consumed = self.assembler.next();
+                            let why = self.lost.unwrap_or(Unread::Gap);
+                            context.session.go_blind(self.direction, why);
+                            self.reader = Reader::Off;
+                        }
                         Found::At(at) => {
                             let begins = self.consumed + at as u64;
                             self.tell(begins, context);

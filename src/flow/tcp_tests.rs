@@ -313,4 +313,28 @@ fn openvpn_whose_beginning_was_lost_is_no_bare_tls() {
         let whole = !lost.contains(&("server", 4));
         assert_eq!(key, whole.then_some("RSA-2048"), "{name}");
     }
+    // Where the packet with its hello is cut within the head, and the head perhaps lost, too.
+    let (reset, hello) = (server[0].len(), server[1].len());
+    let cut = |keeps_head: bool| {
+        let mut kept: Vec<Segment<'_>> = Vec::new();
+        for (of, from_client, at, bytes) in &all {
+            let bytes = bytes.as_slice();
+            match (*of, *at) {
+                ("server", 0) => {}
+                ("server", at) if at == reset => {
+                    if keeps_head {
+                        kept.push((false, at, &bytes[..6], 6));
+                    }
+                    kept.push((false, at + 6, &bytes[6..], hello - 6));
+                }
+                _ => kept.push((*from_client, *at, bytes, bytes.len())),
+            }
+        }
+        told(&kept)
+    };
+    let key = |record: &FlowRecord| record.certificate.as_deref().map(|leaf| leaf.key.clone());
+    assert_eq!(key(&cut(true)).as_deref(), Some("RSA-2048"));
+    let headless = cut(false);
+    assert!(headless.certificate.is_none() && headless.negotiated_version.is_none());
+    assert_eq!(headless.cause, Some(Cause::Gap));
 }

@@ -57,7 +57,7 @@ const MAX_HELD: usize = 24;
 /// Of records that are not whole yet.
 const MAX_BYTES: usize = 64 << 10;
 /// Of a packet's head, with the longest digest, eight acknowledgements and the length in front.
-const MAX_HEAD_LEN: usize = 2 + 1 + 8 + (64 + 8) + 1 + (8 * 4 + 8) + 4;
+pub const MAX_HEAD_LEN: usize = 2 + 1 + 8 + (64 + 8) + 1 + (8 * 4 + 8) + 4;
 /// Digests that --auth may name: none, MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 const HMAC_LENS: [usize; 7] = [0, 20, 32, 64, 16, 28, 48];
 

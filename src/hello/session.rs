@@ -99,6 +99,8 @@ pub struct Session {
     pub hello_retry: bool,
     /// `DOWNGRD` in the ServerHello's random.
     pub downgrade_sentinel: bool,
+    /// Its records come in packets of OpenVPN: there are none that lie bare.
+    pub in_openvpn: bool,
     /// Group of ServerKeyExchange.
     pub key_exchange_group: Option<NamedGroup>,
     /// The server's own certificate.
