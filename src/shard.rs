@@ -349,6 +349,7 @@ impl Shard {
         };
         let syn = packet.tcp_flags & tcp_flags::SYN != 0;
         measure_rtt(flow, packet);
+        flow.take_acknowledgment(packet);
         if packet.tcp_flags & tcp_flags::RST == 0 && (packet.wire_len > 0 || syn) {
             self.follow_stream(slot, packet, block, shared);
         }

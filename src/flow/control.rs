@@ -4,6 +4,29 @@ use super::{Close, Flow, State};
 use crate::dispatch::{Direction, Packet, tcp_flags};
 
 impl Flow {
+    /// Takes what a segment acknowledges that neither opens nor resets. A server that had forgotten the SYN, or another one
+    /// behind the same address, answers the next one with another number: of several SYN-ACKs, the client took this one.
+    pub(crate) fn take_acknowledgment(&mut self, packet: &Packet) {
+        /// Farther than what is on its way.
+        const FAR: u32 = 1 << 18;
+        let [up, down] = &mut self.halves;
+        let (half, other) = if packet.direction == Direction::Up {
+            (up, down)
+        } else {
+            (down, up)
+        };
+        let is_plain =
+            packet.tcp_flags & (tcp_flags::ACK | tcp_flags::SYN | tcp_flags::RST) == tcp_flags::ACK;
+        let ahead = |place: u32, of: Option<u32>| of.map(|isn| place.wrapping_sub(isn));
+        if is_plain
+            && other.bytes == 0
+            && ahead(packet.acknowledgment, other.isn()).is_some_and(|a| !(1..FAR).contains(&a))
+            && ahead(packet.sequence, half.isn()).is_some_and(|a| (1..FAR).contains(&a))
+        {
+            other.correct_isn(packet.acknowledgment);
+        }
+    }
+
     /// Takes what a SYN, FIN or RST says.
     pub(crate) fn control(&mut self, packet: &Packet) {
         let [up, down] = &mut self.halves;

@@ -163,6 +163,11 @@ impl Half {
         }
     }
 
+    /// The other side took another SYN-ACK than the one that was known, and acknowledges the bytes before `acknowledged`.
+    pub(crate) fn correct_isn(&mut self, acknowledged: u32) {
+        (self.isn_from, self.isn) = (IsnFrom::Answer, acknowledged.wrapping_sub(1));
+    }
+
     /// Whether a SYN with this sequence number and so many bytes of `data` can be the one that opened this direction;
     /// `None` where nothing is known of that one.
     fn is_opened_by(&self, isn: u32, data: u32) -> Option<bool> {
@@ -414,7 +419,9 @@ impl Flow {
                     .streams
                     .get(packet.direction.index())
                     .is_some_and(|s| !s.may_begin_at(packet.sequence.wrapping_add(1))),
-                State::Empty | State::Udp(_) => false,
+                // Nothing was said; what closed was left over from a connection before.
+                State::Empty => self.is_closed(),
+                State::Udp(_) => false,
                 State::Settled(_) | State::Dull => true,
             },
         }

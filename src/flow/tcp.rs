@@ -21,6 +21,8 @@ pub const START: u64 = 1 << 32;
 const FAR: u32 = 1 << 18;
 /// Segments that wait for the beginning where no SYN was seen, so that a reordered pair is put right.
 const MAX_EARLY_SEGMENTS: usize = 3;
+/// The same where the other direction acknowledged the bytes before the first of them, and others as well.
+const MAX_AWAITED_SEGMENTS: usize = 12;
 /// Bytes that wait for the beginning.
 const MAX_EARLY_BYTES: usize = 16 << 10;
 
@@ -56,6 +58,14 @@ struct Early {
     sequence: u32,
     bytes: Box<[u8]>,
     wire_len: u32,
+}
+
+impl Early {
+    /// Whether it may be behind a segment at `sequence` that it overtook.
+    const fn is_soon_after(&self, sequence: u32) -> bool {
+        let ahead = self.sequence.wrapping_sub(sequence);
+        ahead > 0 && ahead as usize <= MAX_EARLY_BYTES
+    }
 }
 
 #[derive(Debug)]
@@ -266,7 +276,13 @@ impl TcpStream {
                 wire_len: packet.wire_len,
             });
             let bytes = self.early_bytes();
-            if begins || self.early.len() >= MAX_EARLY_SEGMENTS || bytes > MAX_EARLY_BYTES {
+            let most = match self.expected {
+                Some(due) if self.early.iter().all(|e| e.is_soon_after(due)) => {
+                    MAX_AWAITED_SEGMENTS
+                }
+                _ => MAX_EARLY_SEGMENTS,
+            };
+            if begins || self.early.len() >= most || bytes > MAX_EARLY_BYTES {
                 self.begin_with_early(context);
             }
             return;

@@ -114,6 +114,24 @@ fn what_tcp_may_do_on_the_way() {
     refused.insert(2, (true, ACK, 100, 500, &hello));
     let mut refused_late = refused.clone();
     refused_late.swap(0, 1);
+    // A server that forgot the SYN answers the next one with another number; what the client acknowledges is the one that
+    // it took. It may be either, and both may come again.
+    let answers = |numbers: &[u32]| {
+        let mut packets = usual.clone();
+        let others = numbers.iter().map(|n| (false, SYN | ACK, *n, 100, NOTHING));
+        packets.splice(1..2, others);
+        packets
+    };
+    // What was left of an older connection is reset, and the same ports are used again.
+    let mut after_a_reset = usual.clone();
+    after_a_reset.swap(3, 4);
+    after_a_reset.splice(
+        0..0,
+        [
+            (false, ACK, 3_000_000_000, 100, NOTHING),
+            (true, RST, 100, 0, NOTHING),
+        ],
+    );
     // RFC 9293 section 3.5, figure 7: both send a SYN, and then both a SYN-ACK.
     let mut simultaneous = usual.clone();
     simultaneous.splice(
@@ -137,6 +155,16 @@ fn what_tcp_may_do_on_the_way() {
         ("the answer overtakes the data on the SYN", opened_late(2)),
         ("data on the SYN is not taken", refused),
         ("the SYN-ACK overtakes data that is not taken", refused_late),
+        (
+            "another SYN-ACK comes first",
+            answers(&[3_000_000_000, 499]),
+        ),
+        ("another SYN-ACK comes, too", answers(&[499, 3_000_000_000])),
+        (
+            "another SYN-ACK comes again",
+            answers(&[3_000_000_000, 499, 3_000_000_000]),
+        ),
+        ("an older connection is reset before", after_a_reset),
         ("a simultaneous open", simultaneous),
         (
             "both sides' numbers wrap within the hellos",
@@ -179,6 +207,26 @@ fn what_tcp_may_do_on_the_way() {
     ] {
         assert_tls_12(name, &told(&packets));
     }
+}
+
+/// Where no SYN was captured, the ClientHello's acknowledgment tells where the answer begins.
+#[test]
+fn an_answer_in_disorder_is_put_in_order_without_a_syn() {
+    let (hello, flight, key) = (client_hello(), flight(), key_exchange());
+    let pieces: Vec<&[u8]> = flight.chunks(flight.len().div_ceil(6)).collect();
+    let mut answer: Vec<Sent<'_>> = pieces
+        .iter()
+        .zip((500..).step_by(pieces[0].len()))
+        .map(|(piece, sequence)| (false, ACK, sequence, 100 + hello.len() as u32, *piece))
+        .collect();
+    answer.rotate_left(1);
+    let end = 100 + hello.len() as u32;
+    let packets = [
+        vec![(true, ACK, 100, 500, hello.as_slice())],
+        answer,
+        vec![(true, ACK, end, 500 + flight.len() as u32, &key)],
+    ];
+    assert_tls_12("six pieces", &told(&packets.concat()));
 }
 
 /// The body of a ClientHello of TLS 1.2 with these extensions.
