@@ -634,7 +634,9 @@ impl Shard {
                 .streams
                 .each_ref()
                 .map(|s| s.record_layer_version().is_some());
-            joined == [true; 2] || positions.iter().any(|p| *p > self.limits.max_scan_bytes)
+            let under_way = active.streams.iter().any(TcpStream::is_in_run);
+            let enough = self.limits.max_scan_bytes << u32::from(under_way);
+            joined == [true; 2] || positions.iter().any(|p| *p > enough)
         };
         if settled {
             self.conclude(slot, End::Settled, shared);

@@ -208,6 +208,11 @@ impl TcpStream {
         self.run.version()
     }
 
+    /// Whether records of a joined connection follow one on another, so that more of them will tell.
+    pub const fn is_in_run(&self) -> bool {
+        self.run.is_under_way()
+    }
+
     /// How bytes of this direction were lost, if any were.
     pub const fn lost(&self) -> Option<Unread> {
         self.lost

@@ -1,6 +1,6 @@
 //! Where TLS begins in a stream of which nothing is known, on any port, at any place.
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memmem};
 
 use super::tls::{HEADER_LEN, Header};
 use crate::hello::client::ClientHello;
@@ -25,6 +25,9 @@ pub enum Found {
     /// Nowhere in what was shown.
     Nowhere,
 }
+
+/// What a record of application data begins with, whatever its version (RFC 9846 section 5.1).
+const APPLICATION_DATA: [u8; 2] = [23, 3];
 
 /// Searches `bytes`, which is what one direction said and nobody claimed. `boundaries`: the indices, in order, at
 /// which a segment begins that was not ruled out yet; whoever starts TLS does it with a write of its own, so a
@@ -123,8 +126,9 @@ fn is_whole_hello(bytes: &[u8], answering: bool) -> Option<bool> {
     })
 }
 
-/// Follows record headers from segment boundaries on: how a connection whose handshake was not captured shows that it
-/// is TLS. Text and other protocols do not keep up well-formed headers for long.
+/// Follows record headers from where a segment begins, or one of application data is found within it: how a connection
+/// whose handshake was not captured shows that it is TLS. Text and other protocols do not keep up well-formed headers for
+/// long.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RecordRun {
     header: [u8; HEADER_LEN],
@@ -133,11 +137,20 @@ pub struct RecordRun {
     records: u32,
     version: ProtocolVersion,
     application_data: bool,
+    /// The first header was found within a segment.
+    within: bool,
+    /// More than one came in a row, and then something else: what is found within segments tells nothing.
+    ruled_out: bool,
+    /// Bytes of the records.
+    bytes: u32,
 }
 
 impl RecordRun {
     /// Headers in a row that must be well-formed, of one version and of a plausible length.
     const ENOUGH: u32 = 4;
+    /// Bytes of records that must follow one on another where the first was found within a segment: more than a packet
+    /// of a capture that is sent over the network has.
+    const ENOUGH_BYTES: u32 = 1 << 14;
 
     /// Takes the bytes of the next segment, which follows the one before without a gap.
     pub fn segment(&mut self, mut bytes: &[u8]) {
@@ -163,9 +176,18 @@ impl RecordRun {
                 _ => self.header_done(),
             };
             if !sound {
-                // The next segment may begin with a header.
-                *self = Self::default();
-                return;
+                *self = Self {
+                    ruled_out: self.ruled_out || self.records > 1,
+                    ..Self::default()
+                };
+                // The next segment may begin with a header. Where much is sent, it lies anywhere.
+                let within = match self.ruled_out {
+                    true => None,
+                    false => memmem::find(bytes, &APPLICATION_DATA),
+                };
+                let Some(at) = within else { return };
+                self.within = true;
+                bytes = bytes.get(at..).unwrap_or_default();
             }
         }
     }
@@ -178,19 +200,17 @@ impl RecordRun {
         {
             Some(rest) if self.skip > 0 => self.skip = rest,
             _ => {
-                let (records, version, application_data) =
-                    (self.records, self.version, self.application_data);
-                let told = records >= Self::ENOUGH;
-                *self = if told {
+                *self = if self.version().is_some() {
                     Self {
-                        records,
-                        version,
-                        application_data,
                         skip: usize::MAX,
-                        ..Self::default()
+                        header_len: 0,
+                        ..*self
                     }
                 } else {
-                    Self::default()
+                    Self {
+                        ruled_out: self.ruled_out,
+                        ..Self::default()
+                    }
                 };
             }
         }
@@ -198,7 +218,14 @@ impl RecordRun {
 
     /// The version in the headers of application data, once enough were seen.
     pub fn version(&self) -> Option<ProtocolVersion> {
-        (self.application_data && self.records >= Self::ENOUGH).then_some(self.version)
+        let enough =
+            self.records >= Self::ENOUGH && (!self.within || self.bytes >= Self::ENOUGH_BYTES);
+        (self.application_data && enough).then_some(self.version)
+    }
+
+    /// Whether more bytes will tell: more than one header came in a row.
+    pub const fn is_under_way(&self) -> bool {
+        self.records > 1
     }
 
     fn header_done(&mut self) -> bool {
@@ -215,6 +242,7 @@ impl RecordRun {
             self.version = header.version;
             self.application_data |= header.is_application_data();
             self.skip = header.len;
+            self.bytes = self.bytes.saturating_add(header.len as u32);
         }
         sound
     }
@@ -290,5 +318,40 @@ mod tests {
             run.segment(&record[3..]);
         }
         assert_eq!(run.version(), Some(ProtocolVersion::TLS_1_0));
+    }
+
+    /// Whoever sends much has segments that begin anywhere in a record.
+    #[test]
+    fn a_run_is_found_within_a_segment() {
+        let records = [hex!("17 0302 4000").as_slice(), &[0x17; 1 << 14]].concat();
+        let stream = records.repeat(6);
+        for size in [1000, 1460, 9000] {
+            for begin in [1, 700, 5_000] {
+                let mut run = RecordRun::default();
+                for segment in stream[begin..].chunks(size) {
+                    run.segment(segment);
+                }
+                assert_eq!(
+                    run.version(),
+                    Some(ProtocolVersion::TLS_1_1),
+                    "{size} {begin}"
+                );
+            }
+        }
+    }
+
+    /// A capture that is sent over the network has records within it, and other bytes between the packets.
+    #[test]
+    fn runs_that_break_are_no_run() {
+        let packet = [
+            hex!("00 11 22 33 44 55 66 77").as_slice(),
+            &hex!("17 0301 0004 aabbccdd").repeat(5),
+        ]
+        .concat();
+        let mut run = RecordRun::default();
+        for segment in packet.repeat(40).chunks(97).skip(1) {
+            run.segment(segment);
+            assert_eq!(run.version(), None);
+        }
     }
 }
