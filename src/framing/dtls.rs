@@ -455,11 +455,14 @@ impl Part {
 }
 
 impl Run {
-    /// Sequence numbers that do not go on, and other versions, begin a run anew.
+    /// Sequence numbers that do not go on, and other versions, begin a run anew. A record that comes again, as a mirror may
+    /// show it, tells no more than the first.
     fn record(&mut self, record: &Record<'_>) {
         let near = record.sequence.abs_diff(self.sequence) <= 1024;
         if self.records == 0 || !near || record.version != self.version {
             self.records = 0;
+        } else if record.sequence <= self.sequence {
+            return;
         }
         self.records = self.records.saturating_add(1);
         self.version = record.version;
@@ -617,16 +620,20 @@ mod tests {
 
     #[test]
     fn a_run_of_application_data_tells_the_version() {
-        let mut reader = DtlsReader::new(1 << 16);
-        for sequence in 7..12 {
-            let mut record = hex!("17 feff 0001 000000000000 0004  deadbeef");
-            record[10] = sequence;
-            reader.datagram(&record, record.len(), &mut |_, _| {});
-        }
-        assert_eq!(
-            reader.record_layer_version(),
-            Some(ProtocolVersion::DTLS_1_0)
-        );
+        let told = |sequences: &[u8]| {
+            let mut reader = DtlsReader::new(1 << 16);
+            for sequence in sequences {
+                let mut record = hex!("17 feff 0001 000000000000 0004  deadbeef");
+                record[10] = *sequence;
+                reader.datagram(&record, record.len(), &mut |_, _| {});
+            }
+            reader.record_layer_version()
+        };
+        assert_eq!(told(&[7, 8, 9, 10, 11]), Some(ProtocolVersion::DTLS_1_0));
+        assert_eq!(told(&[7, 9, 8, 9, 10, 12]), Some(ProtocolVersion::DTLS_1_0));
+        // The same one again and again.
+        assert_eq!(told(&[7; 20]), None);
+        assert_eq!(told(&[7, 8, 7, 8, 7, 8, 7, 8]), None);
     }
 
     proptest! {
