@@ -5,7 +5,7 @@ use hex_literal::hex;
 use crate::config::Limits;
 use crate::dispatch::{Block, Direction, FlowKey, Packet, Transport};
 use crate::flow::to_record::to_record;
-use crate::record::{Carrier, FlowRecord, Outcome};
+use crate::record::{Carrier, ClientCertificate, FlowRecord, Outcome};
 use crate::shard::{Shard, Shared};
 use crate::time::Timestamp;
 
@@ -239,8 +239,44 @@ fn a_certificate_over_dtls_in_fragments() {
         assert_eq!(key, whole.then_some("RSA-2048"), "{name}");
         // Without the Certificate, a CertificateRequest may be missing as well.
         let told = records.first().and_then(|r| r.client_certificate);
-        let want = whole.then_some(crate::record::ClientCertificate::NotRequested);
+        let want = whole.then_some(ClientCertificate::NotRequested);
         assert_eq!(told, want, "{name}");
+    }
+}
+
+/// A datagram is lost without a sign: that no Certificate came from the client tells nothing where nothing came that
+/// stands behind it.
+#[test]
+fn a_clients_certificate_over_dtls_that_was_lost_was_not_refused_to_be_sent() {
+    let chain = [0, 0, 7, 0, 0, 4, 0xde, 0xad, 0xbe, 0xef];
+    let server = [
+        answer(),
+        fragment(11, 2, &chain, 0..chain.len()),
+        fragment(13, 3, &[1, 1, 0, 2, 4, 1, 0, 0], 0..8),
+        fragment(14, 4, &[], 0..0),
+    ];
+    let sent = fragment(11, 1, &chain, 0..chain.len());
+    let none = fragment(11, 1, &[0; 3], 0..3);
+    let key = |seq| fragment(16, seq, &[0; 34], 0..34);
+    let (key_1, key_2) = (key(1), key(2));
+    for (name, client, want) in [
+        ("sent", vec![&sent, &key_2], Some(ClientCertificate::Sent)),
+        (
+            "an empty one",
+            vec![&none, &key_2],
+            Some(ClientCertificate::Requested),
+        ),
+        ("none", vec![&key_1], Some(ClientCertificate::Requested)),
+        ("it is lost", vec![&key_2], None),
+        ("all is lost", vec![], None),
+    ] {
+        let hello = hello(0, 5);
+        let mut datagrams: Vec<(bool, &[u8])> = vec![(true, &hello)];
+        datagrams.extend(server.iter().map(|d| (false, d.as_slice())));
+        datagrams.extend(client.into_iter().map(|d| (true, d.as_slice())));
+        datagrams.extend([(true, FINISHED), (false, FINISHED)]);
+        let told = records(&datagrams).first().map(|r| r.client_certificate);
+        assert_eq!(told, Some(want), "{name}");
     }
 }
 

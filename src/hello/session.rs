@@ -318,8 +318,10 @@ impl Session {
             (_, Some(true)) => Some(ClientCertificate::Sent),
             (true, Some(false)) => Some(ClientCertificate::Requested),
             // SSL 3.0 clients say with an alert that they have none (RFC 6101 section 5.6.6); others may give up.
-            (true, None) => (!of(client).is_lossy() && (of(client).ccs || !self.alerts.is_empty()))
-                .then_some(ClientCertificate::Requested),
+            // A datagram may be lost without a sign: what would have come behind it must have come.
+            (true, None) => (!of(client).is_lossy()
+                && (self.client_key_exchange || !self.alerts.is_empty()))
+            .then_some(ClientCertificate::Requested),
             (false, _) => {
                 (!of(client.flip()).is_lossy()).then_some(ClientCertificate::NotRequested)
             }
