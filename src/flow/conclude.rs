@@ -49,7 +49,7 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
     let (mut outcome, mut cause) = outcome(flow, active, client, record_layer.is_some(), end);
     let line = story
         .as_ref()
-        .and_then(|story| verdict::conclude(story, &seen(flow, active, client, outcome)));
+        .and_then(|story| verdict::conclude(story, &seen(flow, active, client, outcome, end)));
     if !tls && session.alerts.is_empty() && line.is_none() {
         return None;
     }
@@ -258,13 +258,13 @@ fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::
 }
 
 /// What the ledger has to know of a flow besides what was said in the clear.
-fn seen(flow: &Flow, active: &Active, client: Direction, outcome: Outcome) -> Seen {
+fn seen(flow: &Flow, active: &Active, client: Direction, outcome: Outcome, end: End) -> Seen {
     Seen {
         tls: tls_seen(&active.session, outcome),
         client: flow.half(client).packets > 0,
         server: flow.half(client.flip()).packets > 0,
         beginning: !flow.is_mid_stream(),
-        closed: flow.first_close.is_some(),
+        closed: flow.first_close.is_some() || end == End::Idle,
         lost: active
             .streams
             .iter()

@@ -184,6 +184,7 @@ impl Ledger {
         if let Some(flag) = self.story.lost.get_mut(side) {
             *flag = true;
         }
+        self.story.lost_before_work |= !self.story.worked;
         match &mut self.stage {
             Stage::Follow(protocol) => protocol.gap(
                 if self.client == Some(from) {

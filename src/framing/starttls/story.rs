@@ -57,6 +57,8 @@ pub struct Story {
     pub banner: Option<Box<str>>,
     /// Bytes of the client, of the server, are missing.
     pub lost: [bool; 2],
+    /// Some of either are that came before the client's work: a list, a request or its answer may have been in them.
+    pub lost_before_work: bool,
     /// What it went on with, encrypted otherwise than by TLS.
     pub sealed: Option<&'static str>,
     /// Nothing that follows can change the story.

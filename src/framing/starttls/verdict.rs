@@ -90,8 +90,9 @@ fn state(story: &Story, seen: &Seen) -> (Upgrade, Option<Cause>) {
         (_, Tls::Failed) => (Upgrade::HelloFailed, None),
         (Request::Refused, _) => (Upgrade::Refused, None),
         (Request::Garbled, _) => (Upgrade::StrippedSuspected, None),
-        (Request::Accepted, Tls::Hello) if !seen.server => unknown(Cause::OneWay),
+        (Request::Accepted, Tls::Hello) if missing || !seen.server => unknown(Cause::OneWay),
         (Request::Accepted, Tls::Hello | Tls::Alert) => (Upgrade::HelloFailed, None),
+        (Request::Accepted, Tls::None) if missing => unknown(Cause::Gap),
         (Request::Accepted, Tls::None) => (Upgrade::AcceptedNoHello, None),
         // The hello came, so the answer must have been yes, or was not waited for.
         (Request::Asked, Tls::Hello | Tls::Alert) if missing || !seen.server => unknown(Cause::Gap),
@@ -120,6 +121,13 @@ fn unasked(
 ) -> (Upgrade, Option<Cause>) {
     if story.masked && !story.offered {
         return (Upgrade::StrippedSuspected, None);
+    }
+    if story.lost_before_work {
+        return unknown(Cause::Gap);
+    }
+    // It neither went on nor left: what comes next may be the request.
+    if (story.offered || story.listed) && !story.worked && !seen.closed {
+        return unknown(Cause::CaptureEnd);
     }
     if story.offered {
         return (Upgrade::OfferedUnused, None);
@@ -291,6 +299,19 @@ mod tests {
                 Upgrade::Refused,
             ),
             (
+                "cut off behind the offer",
+                Story {
+                    listed: true,
+                    offered: true,
+                    ..ledger.clone()
+                },
+                Seen {
+                    closed: false,
+                    ..both
+                },
+                Upgrade::Unknown,
+            ),
+            (
                 "cut off",
                 Story {
                     request: Request::Asked,
@@ -301,6 +322,22 @@ mod tests {
                     ..both
                 },
                 Upgrade::Unknown,
+            ),
+            (
+                "unused, and then bytes are lost",
+                Story {
+                    listed: true,
+                    offered: true,
+                    worked: true,
+                    lost: [true; 2],
+                    ..ledger.clone()
+                },
+                Seen {
+                    lost: Some(Cause::Gap),
+                    closed: false,
+                    ..both
+                },
+                Upgrade::OfferedUnused,
             ),
             (
                 "joined",
@@ -331,5 +368,53 @@ mod tests {
             "TLS unasked at a server in the clear"
         );
         assert_eq!(conclude(&Story::default(), &both), None);
+    }
+
+    #[test]
+    fn what_would_tell_may_lie_in_what_is_lost() {
+        let ledger = Story {
+            has_ledger: true,
+            began: true,
+            lost: [true; 2],
+            lost_before_work: true,
+            ..Story::default()
+        };
+        let (listed, accepted) = (true, Request::Accepted);
+        let offer = Story {
+            listed,
+            offered: true,
+            ..ledger.clone()
+        };
+        let list = Story {
+            listed,
+            ..ledger.clone()
+        };
+        let yes = Story {
+            request: accepted,
+            ..ledger.clone()
+        };
+        let asked = Story {
+            request: Request::Asked,
+            ..ledger.clone()
+        };
+        for (lost, story, tls) in [
+            ("a request", offer, Tls::None),
+            ("a part of the list", list, Tls::None),
+            ("a question", ledger, Tls::None),
+            ("a hello", yes.clone(), Tls::None),
+            ("an answer", yes, Tls::Hello),
+            ("a reply", asked, Tls::None),
+        ] {
+            let seen = Seen {
+                tls,
+                client: true,
+                server: true,
+                beginning: true,
+                closed: true,
+                lost: Some(Cause::Snaplen),
+            };
+            let unknown = (Upgrade::Unknown, Some(Cause::Snaplen));
+            assert_eq!(state(&story, &seen), unknown, "{lost}");
+        }
     }
 }
