@@ -695,8 +695,11 @@ impl Shard {
             },
         };
         if end != End::Settled {
-            for stream in streams.iter_mut() {
+            for (stream, half) in streams.iter_mut().zip(&flow.halves) {
                 while stream.give_up_hole(&mut context) {}
+                if let Some(end) = half.end() {
+                    stream.end_at(end, &mut context);
+                }
             }
         }
         for stream in streams {

@@ -5,7 +5,7 @@
 use super::talk::Talk;
 use super::tcp::TcpStream;
 use super::udp::UdpActive;
-use super::{Active, Facts, Flow, Half, LedgerFacts};
+use super::{Active, Facts, Flow, LedgerFacts};
 use crate::dispatch::Direction;
 use crate::framing::service;
 use crate::framing::starttls::Story;
@@ -507,10 +507,6 @@ fn unanswered(
     if stream.has_hole() {
         return (Outcome::Unknown, Some(Cause::Gap));
     }
-    // What it sent last was not captured, and nothing came behind to show that.
-    if ends_short(flow.half(server), stream.position()) {
-        return (Outcome::Unknown, Some(Cause::Gap));
-    }
     let closes = |&(from, _, alert): &(Direction, bool, AlertDescription)| {
         from == server && alert == AlertDescription::CLOSE_NOTIFY
     };
@@ -545,17 +541,6 @@ fn unanswered(
 /// OpenSSL's client answers so to a server that refuses its hello by closing.
 fn hung_up_before(flow: &Flow, active: &Active, from: Direction) -> bool {
     active.closed_without_alert && flow.first_close.is_some_and(|close| close.by() != from)
-}
-
-/// Whether a side's FIN or RST lies behind the bytes that were seen of it.
-fn ends_short(half: Half, position: u64) -> bool {
-    match (half.isn(), half.end()) {
-        (Some(isn), Some(end)) => {
-            let sent = end.wrapping_sub(isn.wrapping_add(1));
-            (sent.wrapping_sub(position as u32) as i32) > 0
-        }
-        _ => false,
-    }
 }
 
 /// The first fatal alert in the clear, with the direction it went.

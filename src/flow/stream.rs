@@ -217,6 +217,11 @@ impl Assembler {
         }
     }
 
+    /// The stream ends so many bytes behind the last that was put together, and nothing waits: they are missing.
+    pub fn end_after(&mut self, missing: u64) -> Piece {
+        self.skip_to(self.next + missing, false)
+    }
+
     /// Lets go of everything; returns the buffer for another stream.
     pub fn release(&mut self) -> Vec<u8> {
         self.held = Vec::new();

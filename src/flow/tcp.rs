@@ -328,6 +328,17 @@ impl TcpStream {
         true
     }
 
+    /// The stream ends before `sequence`, as its FIN or RST told: what did not come until then is missing.
+    pub fn end_at(&mut self, sequence: u32, context: &mut Context<'_>) {
+        /// A reset may have any number.
+        const MOST: u32 = 1 << 30;
+        let ahead = self.due().map(|due| sequence.wrapping_sub(due));
+        if let Some(lost) = ahead.filter(|lost| (1..=MOST).contains(lost)) {
+            let piece = self.assembler.end_after(lost.into());
+            self.take(piece, context);
+        }
+    }
+
     /// Tells the ledger what was held back because TLS might have begun there.
     pub fn flush(&mut self, context: &mut Context<'_>) {
         if self.is_scanning() {

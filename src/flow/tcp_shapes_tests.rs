@@ -5,7 +5,7 @@ use hex_literal::hex;
 
 use super::tcp_tests::{SEALED, Sent, client_hello, message, record_of, server_hello, tls_record};
 use crate::dispatch::tcp_flags::{ACK, FIN, RST, SYN};
-use crate::record::{FlowRecord, Outcome};
+use crate::record::{Cause, FlowRecord, Outcome};
 
 const NOTHING: &[u8] = &[];
 
@@ -227,6 +227,48 @@ fn an_answer_in_disorder_is_put_in_order_without_a_syn() {
         vec![(true, ACK, end, 500 + flight.len() as u32, &key)],
     ];
     assert_tls_12("six pieces", &told(&packets.concat()));
+}
+
+/// A FIN tells how many bytes came before it, and so does a reset: an answer that is missing at the end of a connection is
+/// no refusal.
+#[test]
+fn what_is_lost_before_the_end_is_lost() {
+    let (hello, flight, key) = (client_hello(), flight(), key_exchange());
+    let whole = handshake([99, 499], &hello, &flight, &key);
+    let server_end = 500 + (flight.len() + SEALED.len()) as u32;
+    let client_end = 100 + (hello.len() + key.len()) as u32;
+    for (name, ends) in [
+        (
+            "a FIN",
+            vec![(false, FIN | ACK, server_end, client_end, NOTHING)],
+        ),
+        (
+            "a reset",
+            vec![(false, RST | ACK, server_end, client_end, NOTHING)],
+        ),
+    ] {
+        let lost = |from: usize| [&whole[..from], &ends].concat();
+        let record = told(&lost(4));
+        assert_eq!(
+            (record.outcome, record.cause),
+            (Outcome::Unknown, Some(Cause::Gap)),
+            "{name}"
+        );
+        assert_eq!(
+            record.missing_bytes,
+            (flight.len() + SEALED.len()) as u64,
+            "{name}"
+        );
+        // Nothing is missing: it is the server that ends it.
+        let mut refusal = lost(4);
+        refusal[4].2 = 500;
+        let record = told(&refusal);
+        assert_eq!(
+            (record.outcome, record.missing_bytes),
+            (Outcome::RefusedByServer, 0),
+            "{name}"
+        );
+    }
 }
 
 /// The body of a ClientHello of TLS 1.2 with these extensions.
