@@ -368,9 +368,16 @@ impl TcpStream {
             .iter()
             .map(|e| e.sequence)
             .reduce(|a, b| if (b.wrapping_sub(a) as i32) < 0 { b } else { a });
-        if let Some(first) = first {
-            self.set_base(first, context);
-        }
+        let Some(first) = first else { return };
+        // Where the answer was due earlier, it is missing.
+        let begin = match self.expected {
+            Some(due) if context.session.offer.is_some() => {
+                let missing = first.wrapping_sub(due);
+                first.wrapping_sub(if missing <= FAR { missing } else { 0 })
+            }
+            _ => first,
+        };
+        self.set_base(begin, context);
     }
 
     fn set_base(&mut self, sequence: u32, context: &mut Context<'_>) {

@@ -229,6 +229,23 @@ fn an_answer_in_disorder_is_put_in_order_without_a_syn() {
     assert_tls_12("six pieces", &told(&packets.concat()));
 }
 
+/// The ClientHello's acknowledgment tells, too, that the answer is missing: what comes behind it is none in the clear.
+#[test]
+fn what_comes_behind_a_missing_answer_is_no_answer() {
+    let hello = client_hello();
+    let end = 100 + hello.len() as u32;
+    // Records that were sealed, cut elsewhere than where they begin.
+    let stream = SEALED.repeat(4);
+    let sealed: Vec<Sent<'_>> = stream[3..]
+        .chunks(20)
+        .zip((2_000..).step_by(20))
+        .map(|(bytes, sequence)| (false, ACK, sequence, end, bytes))
+        .collect();
+    let record = told(&[vec![(true, ACK, 100, 500, hello.as_slice())], sealed].concat());
+    let answer = (record.outcome, record.cause);
+    assert_eq!(answer, (Outcome::Unknown, Some(Cause::Gap)));
+}
+
 /// A FIN tells how many bytes came before it, and so does a reset: an answer that is missing at the end of a connection is
 /// no refusal.
 #[test]

@@ -125,8 +125,8 @@ fn unasked(
     if story.lost_before_work {
         return unknown(Cause::Gap);
     }
-    // It neither went on nor left: what comes next may be the request.
-    if (story.offered || story.listed) && !story.worked && !seen.closed {
+    // It neither went on nor left: what comes next may be the list, or the request.
+    if (story.offered || story.listed || story.asked_list) && !story.worked && !seen.closed {
         return unknown(Cause::CaptureEnd);
     }
     if story.offered {
