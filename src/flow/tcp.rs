@@ -332,6 +332,9 @@ impl TcpStream {
     pub fn end_at(&mut self, sequence: u32, context: &mut Context<'_>) {
         /// A reset may have any number.
         const MOST: u32 = 1 << 30;
+        if let (None, Some(due)) = (self.base, self.expected) {
+            self.set_base(due, context);
+        }
         let ahead = self.due().map(|due| sequence.wrapping_sub(due));
         if let Some(lost) = ahead.filter(|lost| (1..=MOST).contains(lost)) {
             let piece = self.assembler.end_after(lost.into());

@@ -276,6 +276,10 @@ fn what_is_lost_before_the_end_is_lost() {
             (flight.len() + SEALED.len()) as u64,
             "{name}"
         );
+        // Without a SYN, the ClientHello's acknowledgment tells where its bytes begin.
+        let record = told(&[&whole[3..4], &ends].concat());
+        let outcome = (record.outcome, record.cause);
+        assert_eq!(outcome, (Outcome::Unknown, Some(Cause::Gap)), "{name}");
         // Nothing is missing: it is the server that ends it.
         let mut refusal = lost(4);
         refusal[4].2 = 500;
