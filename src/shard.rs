@@ -447,12 +447,13 @@ impl Shard {
             }
         }
         if answer_from.is_none() && context.session.offer.is_some() {
-            let answering = if context.session.client == Some(packet.direction) {
-                &*other
-            } else {
-                &*stream
+            let is_client = context.session.client == Some(packet.direction);
+            *answer_from = match packet.tcp_flags & tcp_flags::ACK != 0 {
+                true if is_client => Some(packet.acknowledgment),
+                // On the SYN, before the server said anything.
+                _ if is_client => other.begins_at(),
+                _ => stream.begins_at(),
             };
-            *answer_from = Some(answering.position());
         }
         let after = stream.held_bytes() + other.held_bytes();
         // Of what else takes memory there is little, but for the ledger; it is counted along then.

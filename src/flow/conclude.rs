@@ -514,7 +514,7 @@ fn unanswered(
         let alert = Cause::Alert(AlertDescription::CLOSE_NOTIFY);
         return (Outcome::RefusedByServer, Some(alert));
     }
-    if stream.position() > active.answer_from.unwrap_or(0) {
+    if stream.has_come_to(active.answer_from) {
         return match stream.is_scanning() {
             true => (Outcome::RefusedByServer, Some(Cause::CleartextServer(None))),
             false => (

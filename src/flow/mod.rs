@@ -220,8 +220,9 @@ pub struct Active {
     pub session: Session,
     /// What was said before TLS, or instead of it.
     pub ledger: LedgerSlot,
-    /// Where the answering stream stood when the ClientHello was complete.
-    pub answer_from: Option<u64>,
+    /// The sequence number of the first byte that can be an answer: what the ClientHello acknowledged, which may have been
+    /// captured before what it acknowledges.
+    pub answer_from: Option<u32>,
     /// Nobody had sent an alert when the connection began to close: one that comes later says no more than that.
     pub closed_without_alert: bool,
     /// The frame around it.

@@ -193,6 +193,21 @@ impl TcpStream {
         self.assembler.next() - START
     }
 
+    /// The sequence number of its first byte, once that is known.
+    pub const fn begins_at(&self) -> Option<u32> {
+        self.base
+    }
+
+    /// Whether something came from `sequence` on; from its beginning, where that is `None`.
+    pub fn has_come_to(&self, sequence: Option<u32>) -> bool {
+        let from = sequence.or(self.base);
+        let past = self
+            .due()
+            .zip(from)
+            .map(|(due, from)| due.wrapping_sub(from) as i32);
+        past.is_some_and(|bytes| bytes > 0)
+    }
+
     /// Whether bytes wait behind a hole.
     pub const fn has_hole(&self) -> bool {
         self.assembler.has_hole()

@@ -246,6 +246,32 @@ fn what_comes_behind_a_missing_answer_is_no_answer() {
     assert_eq!(answer, (Outcome::Unknown, Some(Cause::Gap)));
 }
 
+/// What the client had acknowledged when it sent its hello is no answer to it, however late it was captured.
+#[test]
+fn what_came_before_the_hello_is_no_answer() {
+    let hello = client_hello();
+    let greeting = b"HTTP/1.0 200 OK\r\n\r\n";
+    let end = 500 + greeting.len() as u32;
+    let last = 100 + hello.len() as u32;
+    let packets = [
+        (true, SYN, 99, 0, NOTHING),
+        (false, SYN | ACK, 499, 100, NOTHING),
+        (true, ACK, 100, end, &hello),
+        (false, ACK, 500, 100, greeting),
+    ];
+    let outcome = |packets: &[Sent<'_>]| told(packets).outcome;
+    assert_eq!(outcome(&packets), Outcome::NoAnswer);
+    assert_eq!(outcome(&packets[2..]), Outcome::NoAnswer, "without a SYN");
+    // Behind it, it is one.
+    let refusal = [&packets[..], &[(false, ACK, end, last, greeting)]].concat();
+    assert_eq!(outcome(&refusal), Outcome::RefusedByServer);
+    assert_eq!(
+        outcome(&refusal[2..]),
+        Outcome::RefusedByServer,
+        "without a SYN"
+    );
+}
+
 /// A FIN tells how many bytes came before it, and so does a reset: an answer that is missing at the end of a connection is
 /// no refusal.
 #[test]
