@@ -198,9 +198,10 @@ impl TcpStream {
         self.base
     }
 
-    /// Whether something came from `sequence` on; from its beginning, where that is `None`.
+    /// Whether something came from `sequence` on; where that is `None`, from what the other direction acknowledged at first,
+    /// or the beginning.
     pub fn has_come_to(&self, sequence: Option<u32>) -> bool {
-        let from = sequence.or(self.base);
+        let from = sequence.or(self.expected).or(self.base);
         let past = self
             .due()
             .zip(from)
@@ -268,10 +269,11 @@ impl TcpStream {
             .is_some_and(|due| (sequence.wrapping_sub(due) as i32).unsigned_abs() > FAR)
     }
 
-    /// The other direction acknowledged the bytes before `sequence`.
+    /// The other direction acknowledged the bytes before `sequence`. The lowest such counts: it was sent first.
     pub fn expect(&mut self, sequence: u32) {
-        if self.base.is_none() {
-            self.expected.get_or_insert(sequence);
+        let is_earlier = |known: u32| (1..=FAR).contains(&known.wrapping_sub(sequence));
+        if self.base.is_none() && self.expected.is_none_or(is_earlier) {
+            self.expected = Some(sequence);
         }
     }
 

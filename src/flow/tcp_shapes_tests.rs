@@ -262,6 +262,20 @@ fn what_came_before_the_hello_is_no_answer() {
     let outcome = |packets: &[Sent<'_>]| told(packets).outcome;
     assert_eq!(outcome(&packets), Outcome::NoAnswer);
     assert_eq!(outcome(&packets[2..]), Outcome::NoAnswer, "without a SYN");
+    let sealed = &SEALED[4..];
+    let end = 500 + sealed.len() as u32;
+    let joined = [
+        (false, ACK, 500, 100, sealed),
+        (true, ACK, 100, end, &hello),
+    ];
+    assert_eq!(
+        outcome(&joined),
+        Outcome::NoAnswer,
+        "the end of what was said before"
+    );
+    let second = [&tls_record(20, &[1]), hello.as_slice()].concat();
+    let joined = [joined[0], (true, ACK, 100, end, &second)];
+    assert_eq!(outcome(&joined), Outcome::NoAnswer, "a second hello");
     // Behind it, it is one.
     let refusal = [&packets[..], &[(false, ACK, end, last, greeting)]].concat();
     assert_eq!(outcome(&refusal), Outcome::RefusedByServer);
@@ -306,6 +320,8 @@ fn what_is_lost_before_the_end_is_lost() {
         let record = told(&[&whole[3..4], &ends].concat());
         let outcome = (record.outcome, record.cause);
         assert_eq!(outcome, (Outcome::Unknown, Some(Cause::Gap)), "{name}");
+        let overtaken = told(&[&[whole[5], whole[3]], &ends[..]].concat());
+        assert_eq!((overtaken.outcome, overtaken.cause), outcome, "{name}");
         // Nothing is missing: it is the server that ends it.
         let mut refusal = lost(4);
         refusal[4].2 = 500;
