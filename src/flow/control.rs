@@ -1,20 +1,14 @@
 //! How a connection opens and closes: the segments with SYN, FIN or RST.
 
-use super::{Close, Flow, State};
+use super::tcp::FAR;
+use super::{Close, Flow, Half, State};
 use crate::dispatch::{Direction, Packet, tcp_flags};
 
 impl Flow {
     /// Takes what a segment acknowledges that neither opens nor resets. A server that had forgotten the SYN, or another one
     /// behind the same address, answers the next one with another number: of several SYN-ACKs, the client took this one.
     pub(crate) fn take_acknowledgment(&mut self, packet: &Packet) {
-        /// Farther than what is on its way.
-        const FAR: u32 = 1 << 18;
-        let [up, down] = &mut self.halves;
-        let (half, other) = if packet.direction == Direction::Up {
-            (up, down)
-        } else {
-            (down, up)
-        };
+        let [half, other] = from(packet.direction, &mut self.halves);
         let is_plain =
             packet.tcp_flags & (tcp_flags::ACK | tcp_flags::SYN | tcp_flags::RST) == tcp_flags::ACK;
         let ahead = |place: u32, of: Option<u32>| of.map(|isn| place.wrapping_sub(isn));
@@ -29,12 +23,7 @@ impl Flow {
 
     /// Takes what a SYN, FIN or RST says.
     pub(crate) fn control(&mut self, packet: &Packet) {
-        let [up, down] = &mut self.halves;
-        let (half, other) = if packet.direction == Direction::Up {
-            (up, down)
-        } else {
-            (down, up)
-        };
+        let [half, other] = from(packet.direction, &mut self.halves);
         let has = |flag| packet.tcp_flags & flag != 0;
         // A straggler of the connection before closes nothing: it lies before the window (RFC 9293 section 3.10.7.4), or
         // does not acknowledge the SYN (section 3.10.7.3).
@@ -92,5 +81,13 @@ impl Flow {
                 other.fin = true;
             }
         }
+    }
+}
+
+/// The half that sends in `direction`, and the other.
+const fn from(direction: Direction, [up, down]: &mut [Half; 2]) -> [&mut Half; 2] {
+    match direction {
+        Direction::Up => [up, down],
+        Direction::Down => [down, up],
     }
 }

@@ -18,7 +18,7 @@ use crate::record::Carrier;
 /// Offset of the first byte; so far from 0 that what lies before a wrongly guessed beginning has an offset too.
 pub const START: u64 = 1 << 32;
 /// Farther than what is on its way while a handshake goes on: not of this connection, or of no use to it any more.
-const FAR: u32 = 1 << 18;
+pub(super) const FAR: u32 = 1 << 18;
 /// Segments that wait for the beginning where no SYN was seen, so that a reordered pair is put right.
 const MAX_EARLY_SEGMENTS: usize = 3;
 /// The same where the other direction acknowledged the bytes before the first of them, and others as well.
@@ -390,13 +390,8 @@ impl TcpStream {
             .reduce(|a, b| if (b.wrapping_sub(a) as i32) < 0 { b } else { a });
         let Some(first) = first else { return };
         // Where the answer was due earlier, it is missing.
-        let begin = match self.expected {
-            Some(due) if context.session.offer.is_some() => {
-                let missing = first.wrapping_sub(due);
-                first.wrapping_sub(if missing <= FAR { missing } else { 0 })
-            }
-            _ => first,
-        };
+        let missed = |due: &u32| context.session.offer.is_some() && first.wrapping_sub(*due) <= FAR;
+        let begin = self.expected.filter(missed).unwrap_or(first);
         self.set_base(begin, context);
     }
 

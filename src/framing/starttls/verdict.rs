@@ -31,7 +31,7 @@ pub struct Seen {
     pub server: bool,
     /// The first packet of the connection was.
     pub beginning: bool,
-    /// Both sides were captured to their end.
+    /// It came to its end: it closed, or nothing came for a long time.
     pub closed: bool,
     /// Bytes are missing that were needed.
     pub lost: Option<Cause>,
@@ -90,7 +90,7 @@ fn state(story: &Story, seen: &Seen) -> (Upgrade, Option<Cause>) {
         (_, Tls::Failed) => (Upgrade::HelloFailed, None),
         (Request::Refused, _) => (Upgrade::Refused, None),
         (Request::Garbled, _) => (Upgrade::StrippedSuspected, None),
-        (Request::Accepted, Tls::Hello) if missing || !seen.server => unknown(Cause::OneWay),
+        (Request::Accepted, Tls::Hello) if missing || !seen.server => unknown(Cause::Gap),
         (Request::Accepted, Tls::Hello | Tls::Alert) => (Upgrade::HelloFailed, None),
         (Request::Accepted, Tls::None) if missing => unknown(Cause::Gap),
         (Request::Accepted, Tls::None) => (Upgrade::AcceptedNoHello, None),
