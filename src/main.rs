@@ -33,6 +33,11 @@ use hellotap::watch::service::Service;
 use hellotap::watch::terminal::Screen;
 use hellotap::watch::view::View;
 use jiff::ZonedDateTime;
+use mimalloc::MiMalloc;
+
+// The system's makes a thread's memory accessible a few pages at a time, and meanwhile the page faults of all others wait.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
