@@ -4,6 +4,7 @@ use std::hash::Hasher as _;
 use std::net::IpAddr;
 
 use siphasher::sip::SipHasher13;
+use smallvec::SmallVec;
 
 use super::{Flow, LedgerFacts, State};
 use crate::dispatch::Direction;
@@ -18,8 +19,9 @@ pub fn to_record(flow: &Flow) -> Option<FlowRecord> {
     let facts = &*settled.told;
     let rare = settled.rare.as_deref();
     let (client, server) = (facts.client, facts.client.flip());
-    let (client_ip, client_port) = flow.key.source(client).unzip();
-    let (server_ip, server_port) = flow.key.source(server).unzip();
+    let ends = [Direction::Up, Direction::Down].map(|direction| flow.key.source(direction));
+    let end = |d: Direction| ends.get(d.index()).copied().flatten().unzip();
+    let ((client_ip, client_port), (server_ip, server_port)) = (end(client), end(server));
     let (client_half, server_half) = (flow.half(client), flow.half(server));
     let mac = |d: Direction| settled.link.macs.get(d.index()).copied().flatten();
     let answer = facts.answer.as_deref();
@@ -29,7 +31,7 @@ pub fn to_record(flow: &Flow) -> Option<FlowRecord> {
     let alpn = answer.and_then(|a| a.alpn.clone());
     let (service, service_source) = service_of(ledger, server_port, alpn.as_deref());
     Some(FlowRecord {
-        flow_id: flow_id(flow),
+        flow_id: flow_id(flow, &ends),
         first_packet: flow.first_packet,
         first_seen: flow.first_seen,
         last_seen: flow.last_seen,
@@ -123,17 +125,21 @@ fn service_of(
 }
 
 /// Stable over runs and versions: SipHash-1-3 with a zero key over endpoints, transport and time.
-fn flow_id(flow: &Flow) -> u64 {
-    let mut hasher = SipHasher13::new();
-    for direction in [Direction::Up, Direction::Down] {
-        match flow.key.source(direction) {
-            Some((IpAddr::V4(v4), _)) => hasher.write(&v4.octets()),
-            Some((IpAddr::V6(v6), _)) => hasher.write(&v6.octets()),
-            None => hasher.write(&flow.key.station(direction).unwrap_or_default()),
+fn flow_id(flow: &Flow, ends: &[Option<(IpAddr, u16)>; 2]) -> u64 {
+    // In one piece, for the hash costs little more than its calls.
+    let mut told = SmallVec::<[u8; 64]>::new();
+    let mut tell = |bytes: &[u8]| told.extend_from_slice(bytes);
+    for (direction, end) in [Direction::Up, Direction::Down].into_iter().zip(ends) {
+        match end {
+            Some((IpAddr::V4(v4), _)) => tell(&v4.octets()),
+            Some((IpAddr::V6(v6), _)) => tell(&v6.octets()),
+            None => tell(&flow.key.station(direction).unwrap_or_default()),
         }
-        hasher.write(&flow.key.port(direction).to_be_bytes());
+        tell(&flow.key.port(direction).to_be_bytes());
     }
-    hasher.write(&[flow.key.transport() as u8]);
-    hasher.write(&flow.first_seen.0.to_be_bytes());
+    tell(&[flow.key.transport() as u8]);
+    tell(&flow.first_seen.0.to_be_bytes());
+    let mut hasher = SipHasher13::new();
+    hasher.write(&told);
     hasher.finish()
 }

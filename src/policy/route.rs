@@ -10,8 +10,8 @@ use crate::record::{FlowRecord, Route};
 pub struct Cidr {
     /// IPv6, or IPv4 in its mapped form.
     network: u128,
-    /// Bits of `network` that count, of 128.
-    prefix_bits: u32,
+    /// The bits of `network` that count.
+    mask: u128,
 }
 
 /// Why a text is not a [`Cidr`].
@@ -31,13 +31,7 @@ pub enum CidrError {
 impl Cidr {
     /// Whether `address` lies in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
-        // A shift by 128 would overflow: a prefix of 0 bits holds everything.
-        128_u32
-            .checked_sub(self.prefix_bits)
-            .and_then(|host_bits| u128::MAX.checked_shl(host_bits))
-            .unwrap_or(0)
-            & (number(address) ^ self.network)
-            == 0
+        (number(address) ^ self.network) & self.mask == 0
     }
 }
 
@@ -61,8 +55,9 @@ impl FromStr for Cidr {
                 .filter(|prefix| *prefix <= width)
                 .ok_or_else(|| CidrError::Prefix(prefix_text.into(), width))?,
         };
-        let host_bits = width - prefix;
-        let network = number(address) & u128::MAX.checked_shl(host_bits).unwrap_or(0);
+        // A shift by 128 would overflow: a prefix of 0 bits holds everything.
+        let mask = u128::MAX.checked_shl(width - prefix).unwrap_or(0);
+        let network = number(address) & mask;
         if network != number(address) {
             let meant = match address {
                 IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(network as u32)),
@@ -73,10 +68,7 @@ impl FromStr for Cidr {
                 format!("{meant}/{prefix}"),
             ));
         }
-        Ok(Self {
-            network,
-            prefix_bits: 128 - host_bits,
-        })
+        Ok(Self { network, mask })
     }
 }
 
