@@ -251,10 +251,12 @@ impl Device {
             MAX_WORDS,
         );
         self.negotiated.count(record.negotiated_version, MAX_WORDS);
-        match self
-            .peers
-            .entry_by(|key| cmp_peer(key, record), || peer_key(record), MAX_PEERS)
-        {
+        let server = record.server();
+        match self.peers.entry_by(
+            |key| cmp_peer(key, server, record),
+            || peer_key(record),
+            MAX_PEERS,
+        ) {
             Some(peer) => {
                 peer.negotiated.count(record.negotiated_version, MAX_WORDS);
                 peer.outcomes.count(record.outcome, usize::MAX);
@@ -405,8 +407,8 @@ const MAX_HOUR_RANGES: usize = 64;
 /// Bytes kept of a name from the wire.
 const MAX_NAME_BYTES: usize = 256;
 
-/// Where the record's peer stands beside `key`; as comparing with [`peer_key`], without making one.
-fn cmp_peer(key: &PeerKey, record: &FlowRecord) -> Ordering {
+/// Where the record's peer, at `server`, stands beside `key`; as comparing with [`peer_key`], without making one.
+fn cmp_peer(key: &PeerKey, server: Host, record: &FlowRecord) -> Ordering {
     let PeerKey {
         address,
         port,
@@ -414,7 +416,7 @@ fn cmp_peer(key: &PeerKey, record: &FlowRecord) -> Ordering {
         service,
     } = key;
     address
-        .cmp(&record.server())
+        .cmp(&server)
         .then_with(|| port.cmp(&record.server_port))
         .then_with(|| cmp_name(sni.as_ref(), record.sni.as_ref()))
         .then_with(|| service.cmp(&record.service))

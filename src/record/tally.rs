@@ -1,17 +1,18 @@
 //! What is counted over all flows.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use smallvec::SmallVec;
 
 use super::{
-    Carrier, Cause, Connector, ConnectorKey, Device, DeviceKey, FlowRecord, Mac, Outcome, Server,
-    ServerKey, SmallMap, Upgrade, Verdict, Version, Visibility,
+    Carrier, Cause, Connector, ConnectorKey, Device, DeviceKey, FlowRecord, Host, Mac, Outcome,
+    Server, ServerKey, SmallMap, Upgrade, Verdict, Version, Visibility,
 };
 use crate::hello::registry::CipherSuite;
 use crate::prefetch;
@@ -264,7 +265,17 @@ impl Tally {
 
     /// The servers, those that must change first, the worst of them first, then those with the most flows.
     pub fn servers(&self) -> Vec<(ServerKey, &Server)> {
-        let mut lines: Vec<_> = self.servers.iter().map(|(k, s)| (*k, &**s)).collect();
+        self.servers_that(|_| true)
+    }
+
+    /// Those of [`Self::servers`] that must change.
+    pub fn servers_that_must_change(&self) -> Vec<(ServerKey, &Server)> {
+        self.servers_that(Server::must_change)
+    }
+
+    fn servers_that(&self, wanted: impl Fn(&Server) -> bool) -> Vec<(ServerKey, &Server)> {
+        let lines = self.servers.iter().map(|(k, s)| (*k, &**s));
+        let mut lines: Vec<_> = lines.filter(|(_, server)| wanted(server)).collect();
         lines.sort_by_cached_key(|(key, server)| {
             let worst = server.judgements.worst();
             let must_change = server.must_change();
@@ -301,21 +312,23 @@ impl Tally {
 
     /// Hardware addresses with more network addresses of one family than a host has. A host has one IPv4 address,
     /// rarely two; its IPv6 addresses are many (RFC 8981), so they do not count.
-    fn router_macs(&self) -> BTreeSet<Mac> {
-        let mut addresses: Vec<_> = self
-            .devices
-            .keys()
-            .filter(|key| key.address.ip().is_some_and(|ip| ip.is_ipv4()))
-            .filter_map(|key| Some((key.mac?, key.address)))
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        let mut counts: BTreeMap<Mac, usize> = BTreeMap::new();
-        for (mac, _) in addresses {
-            *counts.entry(mac).or_default() += 1;
+    fn router_macs(&self) -> HashSet<Mac, RandomState> {
+        // As many of each as show that there are too many.
+        let mut addresses = HashMap::<Mac, SmallVec<[Host; TOO_MANY]>, RandomState>::default();
+        for key in self.devices.keys() {
+            if let Some(mac) = key.mac
+                && key.address.ip().is_some_and(|ip| ip.is_ipv4())
+            {
+                let known = addresses.entry(mac).or_default();
+                if known.len() < TOO_MANY && !known.contains(&key.address) {
+                    known.push(key.address);
+                }
+            }
         }
-        counts.retain(|_, n| *n > MAX_ADDRESSES_OF_A_HOST);
-        counts.into_keys().collect()
+        let routers = addresses
+            .iter()
+            .filter(|(_, known)| known.len() == TOO_MANY);
+        routers.map(|(mac, _)| *mac).collect()
     }
 }
 
@@ -395,8 +408,8 @@ const MAX_SUITES: usize = 1_024;
 const MAX_CONNECTORS: usize = 1_024;
 /// Version numbers counted one by one; hostile servers could send all 65,536.
 const MAX_VERSIONS: usize = 64;
-/// IPv4 addresses that one hardware address may have and still be a host's.
-const MAX_ADDRESSES_OF_A_HOST: usize = 2;
+/// IPv4 addresses of one hardware address that are more than a host has.
+const TOO_MANY: usize = 3;
 /// Ten minutes: the time after which a silent flow has ended.
 const MAX_HELLO_US: u64 = 600 * 1_000_000;
 

@@ -31,8 +31,7 @@ pub(super) fn answer(
     }
     let held_back = acts(&|act| act == Some(Act::Server)).len() as u64;
     if held_back > 0 {
-        let servers = summary.tally.servers();
-        let servers = servers.iter().filter(|(_, s)| s.must_change()).count() as u64;
+        let servers = summary.tally.servers_that_must_change().len() as u64;
         page.paragraph(
             2,
             Look::Plain,

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 
+use foldhash::fast::RandomState;
+
 use super::page::{Look, Page, Piece};
 use super::{heading, period};
 use crate::policy::reason::{self, CLEARTEXT, UNRANKED_VERSION};
@@ -20,23 +22,27 @@ use crate::report::{Summary, escape};
 pub(super) struct Machine<'a> {
     address: Host,
     mac: Option<Mac>,
+    /// The worst of its flows.
+    verdict: Verdict,
     stacks: Vec<(DeviceKey, &'a Device)>,
 }
 
 /// Groups the lines of devices by client; the order stays, so the worst client is first.
 pub(super) fn machines<'a>(devices: &[(DeviceKey, &'a Device)]) -> Vec<Machine<'a>> {
-    let mut places = HashMap::new();
+    let mut places = HashMap::<_, _, RandomState>::default();
     let mut machines: Vec<Machine<'a>> = Vec::new();
     for (key, device) in devices {
         let place = *places.entry((key.address, key.mac)).or_insert_with(|| {
             machines.push(Machine {
                 address: key.address,
                 mac: key.mac,
+                verdict: device.verdict(),
                 stacks: Vec::new(),
             });
             machines.len() - 1
         });
         if let Some(machine) = machines.get_mut(place) {
+            machine.verdict = machine.verdict.max(device.verdict());
             machine.stacks.push((*key, device));
         }
     }
@@ -45,9 +51,8 @@ pub(super) fn machines<'a>(devices: &[(DeviceKey, &'a Device)]) -> Vec<Machine<'
 
 impl Machine<'_> {
     /// The worst of its flows.
-    pub(super) fn verdict(&self) -> Verdict {
-        let verdicts = self.stacks.iter().map(|(_, d)| d.verdict());
-        verdicts.max().unwrap_or(Verdict::Unknown)
+    pub(super) const fn verdict(&self) -> Verdict {
+        self.verdict
     }
 
     /// Whether nothing worse is known of it than that it speaks without TLS.
@@ -180,13 +185,12 @@ pub(super) fn devices(
 
 /// Writes the servers that have to change.
 pub(super) fn servers(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> {
-    let servers = summary.tally.servers();
-    let count = servers.iter().filter(|(_, s)| s.must_change()).count();
-    if count == 0 {
+    let servers = summary.tally.servers_that_must_change();
+    if servers.is_empty() {
         return Ok(());
     }
     heading(page, "Servers that must change")?;
-    for (key, server) in servers.iter().take(count.min(MAX_SERVERS)) {
+    for (key, server) in servers.iter().take(MAX_SERVERS) {
         page.line(&[
             (Look::Bad, format!("  {}", key.address.with_port(key.port))),
             (Look::Strong, spaced(&listed(&server.snis.by_count(), 2))),
@@ -198,7 +202,7 @@ pub(super) fn servers(page: &mut Page<'_>, summary: &Summary) -> io::Result<()> 
         ])?;
         page.paragraph(4, Look::Plain, &server_sentence(summary, server))?;
     }
-    more(page, count, MAX_SERVERS, "server", "servers")
+    more(page, servers.len(), MAX_SERVERS, "server", "servers")
 }
 
 /// Devices written out in full; the files have all.
