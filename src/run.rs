@@ -563,6 +563,8 @@ impl<'a> Worker<'a> {
                         if packet.payload_len > 0 {
                             with_payload.push((packet, shard, slot));
                         }
+                    } else {
+                        shard.prefetch_new();
                     }
                 }
                 let mut followed = SmallVec::<[_; WARM_PACKETS]>::new();

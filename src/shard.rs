@@ -130,15 +130,28 @@ impl Shard {
     /// little after [`Self::prefetch_flow`].
     #[inline]
     pub fn prefetch_active(&self, slot: Slot, packet: &Packet, block: &Block) -> bool {
-        let Some(State::Active(active)) = self.table.get(slot).map(|flow| &flow.state) else {
-            return false;
-        };
-        for (direction, stream) in active.streams.iter().enumerate() {
-            stream.prefetch(direction != packet.direction.index());
+        match self.table.get(slot).map(|flow| &flow.state) {
+            Some(State::Active(active)) => {
+                for (direction, stream) in active.streams.iter().enumerate() {
+                    stream.prefetch(direction != packet.direction.index());
+                }
+                prefetch::whole(&active.session);
+                prefetch::begin(block.payload(packet), 4);
+                true
+            }
+            Some(State::Empty) => {
+                // Most often a ClientHello, which is looked for in all of it.
+                prefetch::begin(block.payload(packet), 8);
+                false
+            }
+            _ => false,
         }
-        prefetch::whole(&active.session);
-        prefetch::begin(block.payload(packet), 4);
-        true
+    }
+
+    /// Asks for where the next new flow will lie.
+    #[inline]
+    pub fn prefetch_new(&self) {
+        self.table.prefetch_new();
     }
 
     /// Asks for where the payload of `packet` will be kept; best a little after [`Self::prefetch_active`].

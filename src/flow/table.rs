@@ -86,6 +86,14 @@ impl FlowTable {
         }
     }
 
+    /// Asks for the place of the next flow that is added.
+    #[inline]
+    pub fn prefetch_new(&self) {
+        if let Some(slot) = self.free.last() {
+            self.prefetch(*slot);
+        }
+    }
+
     /// The flow of a slot.
     #[inline]
     pub fn get(&self, slot: Slot) -> Option<&Flow> {
