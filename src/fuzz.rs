@@ -79,8 +79,8 @@ pub fn tls(bytes: &[u8]) {
 
 /// A stream in which TLS may begin.
 pub fn scan(bytes: &[u8]) {
-    let _ = scan::find_hello(bytes, [Some(0), None], false);
-    let _ = scan::find_hello(bytes, [None; 2], true);
+    let _ = scan::find_hello(bytes, true, None, false);
+    let _ = scan::find_hello(bytes, false, None, true);
     let mut run = scan::RecordRun::default();
     for segment in bytes.chunks(97) {
         run.segment(segment);

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
 use crate::policy::Reviewer;
+use crate::prefetch;
 use crate::record::{FlowRecord, Tally};
 
 /// Some records of one worker in one epoch, in the order of their first packets.
@@ -260,7 +261,11 @@ impl<'a> Ordered<'a> {
         };
         let begin = lane.next;
         let rest = lane.head.records.get(begin..).unwrap_or_default();
-        lane.next += rest.partition_point(|record| record.first_packet < until);
+        // Few, where there are other workers; and they lie in the cache of the processor that wrote them.
+        for record in rest.iter().take_while(|r| r.first_packet < until) {
+            prefetch::whole(record);
+            lane.next += 1;
+        }
         self.runs.push((index, begin, lane.next));
     }
 

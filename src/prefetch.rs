@@ -37,6 +37,15 @@ pub fn first_lines<T>(value: &T, lines: usize) {
     }
 }
 
+/// Asks for all lines of `values`.
+#[inline(always)]
+pub fn slice<T>(values: &[T]) {
+    let address = values.as_ptr().cast::<u8>();
+    for at in (0..size_of_val(values)).step_by(LINE) {
+        line(address.wrapping_add(at));
+    }
+}
+
 /// Asks for the first `lines` lines of `bytes`, as far as it has so many.
 #[inline(always)]
 pub fn begin(bytes: &[u8], lines: usize) {

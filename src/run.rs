@@ -38,6 +38,7 @@ use crate::flow::to_record::to_record;
 use crate::ordered::{BATCH_RECORDS, Batch, Lane, Ordered};
 use crate::output::{FlowFormat, FlowOutputs, OutputError};
 use crate::policy::{Judge, Networks, Reviewer};
+use crate::prefetch;
 use crate::record::redact::Pseudonyms;
 use crate::record::{Losses, Tally};
 use crate::report::progress::Progress;
@@ -536,12 +537,14 @@ impl<'a> Worker<'a> {
                 &mut stats.queue_wait_us,
                 begin.duration_since(sent).as_micros(),
             );
-            for packets in block
+            let mut parts = block
                 .lanes
                 .get(self.index)
                 .map_or(&[][..], |lane| &lane.packets)
-                .chunks(WARM_PACKETS)
-            {
+                .chunks(WARM_PACKETS);
+            while let Some(packets) = parts.next() {
+                // They lie in the cache of the processor that wrote them.
+                prefetch::slice(parts.clone().next().unwrap_or_default());
                 if let Some(shunted) = &mut self.shunted {
                     shunted.before(packets, &mut self.shards);
                 }
@@ -685,12 +688,22 @@ impl<'a> Worker<'a> {
             batch.clear(self.formats.len());
             let (now, later) = rest.split_at(rest.len().min(BATCH_RECORDS));
             rest = later;
-            for (_, place) in now {
-                let flow = match place.shard() {
+            let flow_at = |number: usize| {
+                let (_, place) = now.get(number)?;
+                match place.shard() {
                     None => ended.get(place.number as usize),
-                    Some(shard) => self.shards.get(shard).and_then(|s| s.flow(place.number)),
-                };
-                let Some(record) = flow.and_then(to_record) else {
+                    Some(shard) => self.shards.get(shard)?.flow(place.number),
+                }
+            };
+            for number in 0..now.len() {
+                // In the order of the trace they lie all over the place.
+                if let Some(flow) = flow_at(number + 8) {
+                    prefetch::whole(flow);
+                }
+                if let Some(flow) = flow_at(number + 4) {
+                    flow.prefetch_told();
+                }
+                let Some(record) = flow_at(number).and_then(to_record) else {
                     continue;
                 };
                 batch.push(record, &self.formats, |record| {

@@ -379,28 +379,24 @@ impl Shard {
                 return;
             }
             let link = link_of(&mut shared.links, packet, block);
-            let ports = [Direction::Up, Direction::Down].map(|d| flow.key.port(d));
-            let ledger = LedgerSlot::Untried(Ends {
-                opener: flow.opener,
-                ports,
-            });
+            let (opener, key) = (flow.opener, flow.key);
+            // Made where it will lie: what is written in small parts cannot be copied at once.
+            let ledger = || {
+                LedgerSlot::Untried(Ends {
+                    opener,
+                    ports: [key.port(Direction::Up), key.port(Direction::Down)],
+                })
+            };
             flow.state = State::Active(match shared.actives.pop() {
                 Some(mut spare) => {
-                    for stream in &mut spare.streams {
-                        stream.begin_anew();
-                    }
-                    spare.session = Session::default();
-                    spare.ledger = ledger;
-                    spare.answer_from = None;
-                    spare.closed_without_alert = false;
+                    spare.ledger = ledger();
                     spare.link = link;
-                    spare.noted = Noted::default();
                     spare
                 }
                 None => Box::new(Active {
                     streams: [Direction::Up, Direction::Down].map(TcpStream::new),
                     session: Session::default(),
-                    ledger,
+                    ledger: ledger(),
                     answer_from: None,
                     closed_without_alert: false,
                     link,
@@ -729,6 +725,8 @@ impl Shard {
             shared.buffers.give_back(stream.release());
         }
         if shared.actives.len() < MAX_SPARE_ACTIVES {
+            // While it is at hand.
+            active.begin_anew();
             shared.actives.push(active);
         }
     }

@@ -38,6 +38,7 @@ use crate::hello::registry::NamedGroup;
 use crate::hello::server::Answer;
 use crate::hello::session::Session;
 use crate::hello::version::ProtocolVersion;
+use crate::prefetch;
 use crate::record::{
     Alert, Carrier, Cause, Certificate, ClientCertificate, Mac, NegotiatedSource, Outcome, Upgrade,
     Version,
@@ -231,6 +232,27 @@ pub struct Active {
 }
 
 impl Active {
+    /// Becomes one of which nothing was seen, but for its link.
+    pub(crate) fn begin_anew(&mut self) {
+        let Self {
+            streams,
+            session,
+            ledger,
+            answer_from,
+            closed_without_alert,
+            link: _,
+            noted,
+        } = self;
+        for stream in streams {
+            stream.begin_anew();
+        }
+        *session = Session::default();
+        *ledger = LedgerSlot::Dropped;
+        *answer_from = None;
+        *closed_without_alert = false;
+        *noted = Noted::default();
+    }
+
     /// Bytes of memory that it takes, its own place included.
     #[inline]
     pub fn memory(&self) -> usize {
@@ -485,6 +507,17 @@ impl Flow {
         };
         half.bytes += u64::from(packet.wire_len);
         half.packets = half.packets.saturating_add(1);
+    }
+
+    /// Asks for what its record needs beside it.
+    #[inline]
+    pub fn prefetch_told(&self) {
+        if let State::Settled(settled) = &self.state {
+            prefetch::whole(&*settled.link);
+            if let Some(rare) = settled.rare.as_deref() {
+                prefetch::whole(rare);
+            }
+        }
     }
 
     /// The direction's packets.

@@ -77,11 +77,7 @@ impl FlowTable {
     /// Asks for the flow of a slot.
     #[inline]
     pub fn prefetch(&self, slot: Slot) {
-        if let Some(place) = self
-            .chunks
-            .get(slot as usize / CHUNK)
-            .and_then(|chunk| chunk.get(slot as usize % CHUNK))
-        {
+        if let Some(place) = place_of(&self.chunks, slot) {
             prefetch::whole(place);
         }
     }
@@ -97,10 +93,7 @@ impl FlowTable {
     /// The flow of a slot.
     #[inline]
     pub fn get(&self, slot: Slot) -> Option<&Flow> {
-        self.chunks
-            .get(slot as usize / CHUNK)?
-            .get(slot as usize % CHUNK)?
-            .as_ref()
+        place_of(&self.chunks, slot)?.as_ref()
     }
 
     /// The flow of a slot.
@@ -216,6 +209,12 @@ impl FlowTable {
                 return None;
             }
             queue.pop_front();
+            if let Some(place) = queue
+                .get(TIMERS_AHEAD)
+                .and_then(|timer| place_of(chunks, timer.slot))
+            {
+                prefetch::whole(place);
+            }
             let Some(flow) = flow_of(chunks, timer) else {
                 continue;
             };
@@ -232,11 +231,17 @@ impl FlowTable {
     }
 }
 
+/// Timers whose flows are asked for before theirs run out.
+const TIMERS_AHEAD: usize = 6;
+
+#[inline]
+fn place_of(chunks: &[Vec<Option<Flow>>], slot: Slot) -> Option<&Option<Flow>> {
+    let slot = slot as usize;
+    chunks.get(slot / CHUNK)?.get(slot % CHUNK)
+}
+
 fn flow_of(chunks: &[Vec<Option<Flow>>], timer: Timer) -> Option<&Flow> {
-    let flow = chunks
-        .get(timer.slot as usize / CHUNK)?
-        .get(timer.slot as usize % CHUNK)?
-        .as_ref()?;
+    let flow = place_of(chunks, timer.slot)?.as_ref()?;
     (flow.ticket == timer.ticket).then_some(flow)
 }
 

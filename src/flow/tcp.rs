@@ -288,10 +288,8 @@ impl TcpStream {
             packet.tcp_flags & crate::dispatch::tcp_flags::SYN != 0,
         ));
         if self.base.is_none() {
-            let begins = matches!(
-                scan::find_hello(payload, [Some(0), None], false),
-                Found::At(0)
-            );
+            let found = scan::find_hello(payload, true, None, false);
+            let begins = matches!(found, Found::At(0));
             self.early.push(Early {
                 sequence,
                 bytes: payload.into(),
@@ -491,9 +489,8 @@ impl TcpStream {
                     let newest = boundary
                         .checked_sub(self.consumed)
                         .and_then(|at| usize::try_from(at).ok());
-                    let boundaries = [self.candidate.then_some(0), newest];
-                    let found =
-                        scan::find_hello(bytes, boundaries, context.session.offer.is_some());
+                    let answering = context.session.offer.is_some();
+                    let found = scan::find_hello(bytes, self.candidate, newest, answering);
                     self.candidate = matches!(found, Found::Maybe { boundary: true, .. });
                     // The packet's head may have come before, and alone.
                     let (before, around) = self

@@ -29,13 +29,18 @@ pub enum Found {
 /// What a record of application data begins with, whatever its version (RFC 9846 section 5.1).
 const APPLICATION_DATA: [u8; 2] = [23, 3];
 
-/// Searches `bytes`, which is what one direction said and nobody claimed. `boundaries`: the indices, in order, at
-/// which a segment begins that was not ruled out yet; whoever starts TLS does it with a write of its own, so a
-/// likeness suffices there. Elsewhere only a hello that parses to its last byte counts, and a ServerHello only where it
-/// is `answering` a ClientHello: other protocols carry foreign TLS in their frames, one side of it perhaps masked.
-pub fn find_hello(bytes: &[u8], boundaries: [Option<usize>; 2], answering: bool) -> Found {
+/// Searches `bytes`, which is what one direction said and nobody claimed. A segment that was not ruled out yet begins with
+/// them, or at `boundary`, or both; whoever starts TLS does it with a write of its own, so a likeness suffices there.
+/// Elsewhere only a hello that parses to its last byte counts, and a ServerHello only where it is `answering` a
+/// ClientHello: other protocols carry foreign TLS in their frames, one side of it perhaps masked.
+pub fn find_hello(
+    bytes: &[u8],
+    begins_segment: bool,
+    boundary: Option<usize>,
+    answering: bool,
+) -> Found {
     let mut maybe = None;
-    for at in boundaries.into_iter().flatten() {
+    for at in begins_segment.then_some(0).into_iter().chain(boundary) {
         let rest = bytes.get(at..).unwrap_or_default();
         match (begins_records(rest), sslv2::read(rest, answering)) {
             (Some(true), _) => return Found::At(at),
@@ -303,7 +308,7 @@ mod tests {
             ("text", b"GET / HTTP/1.1\r\n", Some(0), Found::Nowhere),
             ("binary", &hex!("16 0301 0001 09"), Some(0), Found::Nowhere),
         ] {
-            assert_eq!(find_hello(bytes, [boundary, None], false), want, "{name}");
+            assert_eq!(find_hello(bytes, false, boundary, false), want, "{name}");
         }
     }
 
