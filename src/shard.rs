@@ -378,7 +378,7 @@ impl Shard {
             if packet.wire_len == 0 {
                 return;
             }
-            let link = link_of(&mut shared.links, packet, block);
+            let link = Some(link_of(&mut shared.links, packet, block));
             let (opener, key) = (flow.opener, flow.key);
             // Made where it will lie: what is written in small parts cannot be copied at once.
             let ledger = || {

@@ -2,10 +2,12 @@
 //!
 //! Loss never lies: where bytes that would tell are missing, the outcome is unknown, and the cause says so.
 
+use std::sync::Arc;
+
 use super::talk::Talk;
 use super::tcp::TcpStream;
 use super::udp::UdpActive;
-use super::{Active, Facts, Flow, LedgerFacts};
+use super::{Active, Facts, Flow, LedgerFacts, Link};
 use crate::dispatch::Direction;
 use crate::framing::service;
 use crate::framing::starttls::Story;
@@ -71,7 +73,9 @@ pub fn conclude(flow: &Flow, active: &mut Active, end: End) -> Option<Facts> {
         (None, Some(version)) => (Some(version), Some(NegotiatedSource::RecordLayer)),
         (None, None) => (None, None),
     };
-    let mut facts = facts(&mut active.session, client, &active.link);
+    // Taken, for to count one holder more and then one less is to wait for it twice.
+    let link = active.link.take().unwrap_or_default();
+    let mut facts = facts(&mut active.session, client, link);
     facts.carrier = facts.carrier.or_else(|| record_layer.map(|_| Carrier::Tls));
     Some(Facts {
         outcome,
@@ -107,7 +111,7 @@ pub fn conclude_udp(flow: &Flow, active: &mut UdpActive, end: End) -> Option<Fac
         ),
         (None, None) => (None, None),
     };
-    let mut facts = facts(&mut active.session, client, &active.link);
+    let mut facts = facts(&mut active.session, client, Arc::clone(&active.link));
     facts.carrier.get_or_insert(active.carrier());
     Some(Facts {
         outcome,
@@ -167,7 +171,7 @@ pub fn conclude_eap(talk: &mut Talk, end: End) -> Option<Facts> {
         negotiated_source: version.map(|_| NegotiatedSource::ServerHello),
         mid_stream,
         ledger: Some(Box::new(ledger_facts(story, line))),
-        ..facts(&mut talk.session, client, &talk.link)
+        ..facts(&mut talk.session, client, Arc::clone(&talk.link))
     })
 }
 
@@ -222,7 +226,7 @@ fn outcome_eap(talk: &Talk, end: End) -> (Outcome, Option<Cause>) {
 }
 
 /// What a handshake told, taken out of `session`; how it ended is for the caller to say.
-fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::Link>) -> Facts {
+fn facts(session: &mut Session, client: Direction, link: Arc<Link>) -> Facts {
     Facts {
         client,
         carrier: session.carrier,
@@ -248,7 +252,7 @@ fn facts(session: &mut Session, client: Direction, link: &std::sync::Arc<super::
         client_certificate: session.client_certificate(),
         alerts: session.alerts(client).into(),
         answer: session.answer.take(),
-        link: std::sync::Arc::clone(link),
+        link,
         missing_bytes: 0,
         conflicting_bytes: 0,
         mid_stream: false,

@@ -226,13 +226,13 @@ pub struct Active {
     pub answer_from: Option<u32>,
     /// Nobody had sent an alert when the connection began to close: one that comes later says no more than that.
     pub closed_without_alert: bool,
-    /// The frame around it.
-    pub link: Arc<Link>,
+    /// The frame around it, until it is concluded.
+    pub link: Option<Arc<Link>>,
     pub(crate) noted: Noted,
 }
 
 impl Active {
-    /// Becomes one of which nothing was seen, but for its link.
+    /// Becomes one of which nothing was seen.
     pub(crate) fn begin_anew(&mut self) {
         let Self {
             streams,
@@ -240,7 +240,7 @@ impl Active {
             ledger,
             answer_from,
             closed_without_alert,
-            link: _,
+            link,
             noted,
         } = self;
         for stream in streams {
@@ -250,6 +250,7 @@ impl Active {
         *ledger = LedgerSlot::Dropped;
         *answer_from = None;
         *closed_without_alert = false;
+        *link = None;
         *noted = Noted::default();
     }
 
