@@ -190,10 +190,9 @@ impl Tally {
                 self.unseen.count(unseen, usize::MAX);
             }
         }
-        if let (Some(us), Some(times)) = (
-            record.hello_us,
-            self.hello_us.entry(record.service, usize::MAX),
-        ) {
+        if let Some(us) = record.hello_us
+            && let Some(times) = self.hello_us.entry(record.service, usize::MAX)
+        {
             times.record(us);
         }
         match places.device.and_then(|at| self.devices.get_index_mut(at)) {
@@ -558,6 +557,18 @@ mod tests {
         assert_eq!((tally.devices().len(), tally.servers().len()), (4, 4));
         assert_eq!(tally.flows_of_unlisted_devices, 6);
         assert_eq!(tally.flows_of_unlisted_servers, 6);
+    }
+
+    #[test]
+    fn a_service_of_which_no_handshake_was_measured_has_no_times() {
+        let flow = |service, hello_us| FlowRecord {
+            service: Some(service),
+            hello_us,
+            ..FlowRecord::default()
+        };
+        let tally = tally(&[flow("https", None), flow("imap", Some(7))], 100);
+        let times: Vec<_> = tally.hello_us().map(|(s, t)| (s, t.count())).collect();
+        assert_eq!(times, [(Some("imap"), 1)]);
     }
 
     #[test]
