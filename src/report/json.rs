@@ -566,7 +566,7 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
     let mut services = SmallMap::<_, u64>::default();
     for (key, peer) in &peers {
         if let Some(n) = services.entry(key.service, usize::MAX) {
-            *n += peer.flows;
+            *n += peer.flows();
         }
     }
     let judgements = &device.judgements;
@@ -595,7 +595,7 @@ pub(super) fn device(policy: &Policy, key: &DeviceKey, device: &Device) -> Devic
             + peers
                 .iter()
                 .skip(MAX_SERVERS_OF_A_DEVICE)
-                .map(|(_, p)| p.flows)
+                .map(|(_, p)| p.flows())
                 .sum::<u64>(),
         offered_max: counts(&device.offered, |v| v.map(word)),
         negotiated: counts(&device.negotiated, |v| v.map(word)),
@@ -639,7 +639,7 @@ fn peer(policy: &Policy, key: &PeerKey, peer: &Peer) -> PeerJson {
         service: key.service,
         role: peer.role.as_deref().map(Into::into),
         route: peer.route.map(|r| r.name()),
-        flows: peer.flows,
+        flows: peer.flows(),
         negotiated: counts(&peer.negotiated, |v| v.map(word)),
         outcome: counts(&peer.outcomes, |o| Some(o.name().into())),
         verdict: peer.judgements.worst().map(|v| v.name()),

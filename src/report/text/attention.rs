@@ -509,7 +509,7 @@ fn unjudged(page: &mut Page<'_>, machine: &Machine<'_>) -> io::Result<()> {
             if peer.judgements.worst() == Some(Verdict::Unknown)
                 && let Some(sum) = peers.entry(server_name(key), usize::MAX)
             {
-                *sum += peer.flows;
+                *sum += peer.flows();
             }
         }
     }
