@@ -15,7 +15,7 @@ use crate::framing::starttls::verdict::{self, Line, Seen, Tls};
 use crate::hello::registry::AlertDescription;
 use crate::hello::session::{Session, Unread};
 use crate::hello::version::ProtocolVersion;
-use crate::record::{Carrier, Cause, NegotiatedSource, Outcome, Version};
+use crate::record::{Carrier, Cause, NegotiatedSource, Outcome, Upgrade, Version};
 
 /// Why a flow is concluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,8 @@ pub fn conclude_eap(talk: &mut Talk, end: End) -> Option<Facts> {
         closed: talk.eap.ended.is_some(),
         lost: lost.map(cause_of),
     };
-    let line = verdict::conclude(&talk.eap.story, &seen);
+    let line = verdict::conclude(&talk.eap.story, &seen)
+        .map(|line| as_far_as_it_went(line, talk, &seen, outcome, end));
     if !tls && session.alerts.is_empty() && line.is_none() {
         return None;
     }
@@ -173,6 +174,41 @@ pub fn conclude_eap(talk: &mut Talk, end: End) -> Option<Facts> {
         ledger: Some(Box::new(ledger_facts(story, line))),
         ..facts(&mut talk.session, client, Arc::clone(&talk.link))
     })
+}
+
+/// A conversation's line: unknown where it stopped before the authenticator had the last word, and what follows could
+/// tell another state; and where the peer was let in, but nothing was seen for which it could be.
+fn as_far_as_it_went(line: Line, talk: &Talk, seen: &Seen, outcome: Outcome, end: End) -> Line {
+    let worked = talk.eap.story.worked;
+    let why = match (talk.eap.ended, end) {
+        _ if !seen.client || !seen.server => Cause::OneWay,
+        (Some(_), _) => Cause::Gap,
+        (None, End::CaptureEnd) => Cause::CaptureEnd,
+        (None, End::Evicted) => Cause::Evicted,
+        (None, End::Settled | End::Closed | End::Idle) => Cause::Silence,
+    };
+    let undecided = match (line.upgrade, talk.eap.ended) {
+        (Upgrade::Unknown | Upgrade::Upgraded, _) => false,
+        (_, Some(true)) => !worked,
+        (_, Some(false)) => false,
+        (Upgrade::NotRequested | Upgrade::AcceptedNoHello, None) => {
+            seen.tls == Tls::None && !worked
+        }
+        // That nobody answers is an answer; that the capture ends is none, and neither is what was not captured.
+        (Upgrade::HelloFailed, None) => {
+            seen.tls == Tls::Hello
+                && (end == End::CaptureEnd || end == End::Evicted || outcome == Outcome::Unknown)
+        }
+        (_, None) => false,
+    };
+    if !undecided {
+        return line;
+    }
+    Line {
+        upgrade: Upgrade::Unknown,
+        cause: seen.lost.or(Some(why)),
+        ..line
+    }
 }
 
 /// The authenticator has the last word, and it says no more than yes or no.

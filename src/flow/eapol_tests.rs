@@ -359,7 +359,7 @@ fn what_belongs_together() {
         (
             "a device at another access point",
             [talk(S1, A2, S1, 1, 1)[..4].to_vec(), talk(S1, A1, S1, 1, 3)].concat(),
-            vec!["11 > a2 hello-failed no-answer (capture ended)".into(), one],
+            vec!["11 > a2 unknown no-answer (capture ended)".into(), one],
         ),
     ] {
         // Such a device answers to its access point, and to no group.
@@ -419,7 +419,17 @@ fn how_it_ends() {
         (
             "the capture's end",
             vec![eap(S1, GROUP, RESPONSE, 2, &hello(1))],
-            "hello-failed no-answer (capture ended)",
+            "unknown no-answer (capture ended)",
+        ),
+        (
+            "the capture's end within the hello",
+            vec![eap(S1, GROUP, RESPONSE, 2, &hello(1)[..20])],
+            "unknown cleartext (capture ended)",
+        ),
+        (
+            "let in for what was not captured",
+            vec![eap(A1, S1, SUCCESS, 2, &[])],
+            "unknown cleartext (gap)",
         ),
         (
             "another method is wanted, and had",

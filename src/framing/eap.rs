@@ -304,6 +304,7 @@ impl Conversation {
         if let Some(lost) = self.story.lost.get_mut(index(side)) {
             *lost = true;
         }
+        self.story.lost_before_work |= !self.story.worked;
         if let Some(records) = self.readers.get_mut(index(side))
             && records.began
         {
