@@ -77,6 +77,9 @@ pub enum RunError {
 /// Blocks that may wait for one worker: work for longer than the system leaves a thread off its processor, so that nobody
 /// is out of work meanwhile.
 const QUEUE_BLOCKS: usize = 16;
+/// With fewer of them left, a worker lets the capture thread go first, should that wait for the same processor: others may
+/// have nothing to do at all.
+const SCARCE_BLOCKS: usize = 3;
 /// Batches of records of one worker that may wait to be written.
 const QUEUE_BATCHES: usize = 16;
 
@@ -618,6 +621,9 @@ impl<'a> Worker<'a> {
             }
             if let Some(block) = Arc::into_inner(block) {
                 let _ = pool.try_send(block);
+            }
+            if parcels.len() < SCARCE_BLOCKS {
+                thread::yield_now();
             }
         }
         let mut counts = ShardCounts::default();
