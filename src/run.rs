@@ -707,7 +707,7 @@ impl<'a> Worker<'a> {
                     prefetch::whole(flow);
                 }
                 if let Some(flow) = flow_at(number + 4) {
-                    flow.prefetch_told();
+                    flow.prefetch_beside();
                 }
                 let Some(record) = flow_at(number).and_then(to_record) else {
                     continue;

@@ -512,7 +512,7 @@ impl Flow {
 
     /// Asks for what its record needs beside it.
     #[inline]
-    pub fn prefetch_told(&self) {
+    pub fn prefetch_beside(&self) {
         if let State::Settled(settled) = &self.state {
             prefetch::whole(&*settled.link);
             if let Some(rare) = settled.rare.as_deref() {
